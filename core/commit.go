@@ -1,0 +1,393 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Save stores the changes made so far, and keeps the session. Nothing is
+// stored twice: without changes it does nothing. What Save has stored stays,
+// whatever becomes of the request (M13). It is bounded by Config.SaveTimeout
+// and not aborted by the end of ctx (M20); but a new or renewed session is not
+// stored once its client is gone. Errors: ErrLockLost, ErrConflict,
+// ErrRenewed, ErrTooLarge, ErrUnavailable, ErrOutcomeUnknown, ErrReleased,
+// ErrNoSession; after an error the changes are still there to be saved.
+func (s *Session) Save(ctx context.Context) error {
+	unlock, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if s.abandoned {
+		return nil // removed at release
+	}
+	return s.commit(ctx, true)
+}
+
+// Release saves the session and gives it back before the handler ends, so that
+// others can go on while it streams or computes. Changes that cannot be saved
+// are lost: errors as Save.
+func (s *Session) Release(ctx context.Context) error {
+	unlock, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return s.commitAndLetGo(ctx)
+}
+
+// hasChanges reports whether there is something that a release would store.
+func (s *Session) hasChanges() bool {
+	unlock, err := s.use()
+	if err != nil {
+		return false
+	}
+	defer unlock()
+	return s.dirty || s.renew || s.abandoned && !s.removed
+}
+
+// needsCommit reports whether the reply has to wait for a save or a cookie.
+func (s *Session) needsCommit() bool {
+	return s.hasChanges() || s.cookieDue
+}
+
+// commitKeeping is Save for a reply whose headers are about to go out.
+func (s *Session) commitKeeping(ctx context.Context) error {
+	unlock, err := s.use()
+	if err != nil {
+		return nil // released meanwhile: nothing is left to be stored
+	}
+	defer unlock()
+	return s.commit(ctx, true)
+}
+
+// finish is Release at the end of the request.
+func (s *Session) finish(ctx context.Context) error {
+	unlock, err := s.use()
+	if err != nil {
+		return nil // released before
+	}
+	defer unlock()
+	return s.commitAndLetGo(ctx)
+}
+
+// finishDiscarding ends the request's hold without storing its changes, but
+// for Abandon, which takes effect in any case (M13).
+func (s *Session) finishDiscarding(ctx context.Context) error {
+	unlock, err := s.use()
+	if err != nil {
+		return nil
+	}
+	defer unlock()
+	s.dirty, s.renew, s.replay, s.cookieDue = false, false, nil, false
+	return s.commitAndLetGo(ctx)
+}
+
+// commitAndLetGo saves and releases, in one round trip if there is something
+// to save. Even if a codec or an Update panics on the way, the lock does not
+// stay.
+func (s *Session) commitAndLetGo(ctx context.Context) error {
+	state := lockUnknown
+	defer func() { s.letGo(ctx, state) }()
+	if !s.dirty && !s.renew && !s.abandoned && s.adopted {
+		s.abandoned = true // nothing was put into it: it leaves no trace (M10)
+	}
+	saves := s.dirty || s.renew || s.abandoned
+	err := s.commit(ctx, false)
+	switch {
+	case !saves:
+		state = lockHeld
+	case err == nil:
+		state = lockReleased
+	case errors.Is(err, ErrTooLarge):
+		state = lockHeld
+	}
+	return err
+}
+
+// letGo ends the use of the session.
+func (s *Session) letGo(ctx context.Context, state lockState) {
+	s.released.Store(true)
+	if s.lease != nil {
+		s.lease.release(ctx, state)
+	}
+	if s.cancel != nil {
+		s.cancel(ErrReleased)
+	}
+	m := s.rq.m
+	m.inUse.leave()
+	m.observe(ctx, Event{Kind: EventReleased, Mode: s.mode, Duration: time.Since(s.started)})
+}
+
+// commit stores what there is to store, and keeps the lock or releases it with
+// that. s.mu is locked.
+func (s *Session) commit(ctx context.Context, keep bool) error {
+	if !s.dirty && !s.renew && !s.abandoned {
+		s.slideCookie()
+		return nil
+	}
+	m, begun := s.rq.m, time.Now()
+	save := m.saveContext(ctx)
+	defer save.stop()
+	var err error
+	switch {
+	case s.abandoned:
+		err = s.remove(save)
+	case !s.stored:
+		err = s.create(ctx, save, keep)
+	case s.lease != nil:
+		err = s.saveLocked(ctx, save, s.lease, &s.content, keep)
+	default:
+		err = s.merge(ctx, save)
+	}
+	e := Event{Kind: EventSaved, Mode: s.mode, Duration: time.Since(begun), Size: s.content.size}
+	if err != nil {
+		e.Kind, e.Err = EventSaveFailed, err
+	} else {
+		s.dirty, s.renew, s.adopted, s.replay = false, false, false, nil
+	}
+	m.observe(ctx, e)
+	return err
+}
+
+// slideCookie tells the client its ID again, if that is due.
+func (s *Session) slideCookie() {
+	if s.cookieDue {
+		s.cookieDue = false
+		s.rq.tell(s.id, s.maxAge())
+	}
+}
+
+// record returns the content as a store takes it, as a new write.
+func (s *Session) record(c *content) (Record, error) {
+	m := s.rq.m
+	cfg := &m.cfg
+	data := encodeFrame(c)
+	if cfg.MaxSize > 0 && len(data) > cfg.MaxSize {
+		return Record{}, fmt.Errorf("%w: %d bytes, Config.MaxSize is %d", ErrTooLarge, len(data), cfg.MaxSize)
+	}
+	return Record{
+		Data: data, Namespace: cfg.Namespace, Owner: c.owner,
+		IdleTimeout: m.timeout(c), Refresh: m.refresh(c), Lifetime: cfg.AbsoluteTimeout,
+		Write: NewWriteID(),
+	}, nil
+}
+
+// wrote notes what the store has now, and tells the client if its ID, or for
+// how long it may keep it, has changed by that.
+func (s *Session) wrote(rec Record, c *content, newID bool) {
+	persistent := s.persistent()
+	rec.Created, rec.Data = s.rec.Created, nil
+	s.rec, s.stored, s.content = rec, true, *c
+	if newID || persistent != s.persistent() || s.cookieDue {
+		s.cookieDue = false
+		s.rq.tell(s.id, s.maxAge())
+	}
+}
+
+// clientGone returns why the client cannot get another cookie, if that is so:
+// then what needs one is not stored (M16, M20).
+func (s *Session) clientGone(ctx context.Context) error {
+	for _, c := range [...]context.Context{s.rq.ctx, ctx} {
+		if end := endOf(c); end != nil {
+			return fmt.Errorf("session: save: not stored, since the client is gone and cannot get its cookie: %w", end)
+		}
+	}
+	if !s.rq.canTell() {
+		return ErrHeadersSent
+	}
+	return nil
+}
+
+// create stores a new session. If the request goes on with it, it is locked.
+func (s *Session) create(ctx, save context.Context, keep bool) error {
+	m := s.rq.m
+	if err := s.clientGone(ctx); err != nil {
+		return err
+	}
+	rec, err := s.record(&s.content)
+	if err != nil {
+		return err
+	}
+	var token Token
+	asked := time.Now()
+	if keep && s.mode == Exclusive {
+		token = NewToken()
+	}
+	err = m.persist(save, "create", func(ctx context.Context, repeat bool) error {
+		rec.Repeat = repeat
+		return m.store.Create(ctx, s.key, rec, token, m.cfg.LockLease)
+	})
+	if errors.Is(err, ErrExists) && m.cfg.AdoptExpiredID {
+		// Two requests have adopted one ID, side by side.
+		if s.mode == Concurrent {
+			s.stored = true
+			return s.merge(ctx, save)
+		}
+		return ErrConflict
+	}
+	if err != nil {
+		return err
+	}
+	s.wrote(rec, &s.content, true)
+	if token != (Token{}) {
+		s.lease = newLease(m, s.key, token, nil, asked)
+		s.lease.enter()
+		if s.cancel != nil {
+			cancel := s.cancel
+			s.lease.notify(func() { cancel(ErrLockLost) })
+		}
+	}
+	return nil
+}
+
+// saveLocked stores c under the lock l, and moves the session to a new ID if
+// it is to be renewed.
+func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, keep bool) error {
+	m, how, id := s.rq.m, Commit{}, s.id
+	if keep {
+		how.Keep = m.cfg.LockLease
+	}
+	if s.renew {
+		if err := s.clientGone(ctx); err != nil {
+			return err
+		}
+		id = newID()
+		how.MoveTo, how.Grace = storeKey(m.cfg.Namespace, id), m.cfg.RenewGrace
+	}
+	rec, err := s.record(c)
+	if err != nil {
+		return err
+	}
+	if !l.beginSave() {
+		return ErrLockLost
+	}
+	err = m.persist(save, "save", func(ctx context.Context, repeat bool) error {
+		rec.Repeat = repeat
+		return m.store.Save(ctx, s.key, rec, l.token, how)
+	})
+	if err == nil && s.renew {
+		s.id, s.key = id, how.MoveTo
+		if keep {
+			l.move(s.key)
+		}
+	}
+	l.endSave(errors.Is(err, ErrLockLost))
+	if err != nil {
+		return err
+	}
+	s.wrote(rec, c, s.renew)
+	return nil
+}
+
+// remove ends the session and takes its cookie away, whoever holds it: a
+// logout wins over every request in flight (M15).
+func (s *Session) remove(save context.Context) error {
+	if s.removed {
+		return nil
+	}
+	m := s.rq.m
+	if s.stored {
+		err := m.persist(save, "remove", func(ctx context.Context, _ bool) error {
+			return m.store.Remove(ctx, s.key, Token{}, EndDelete)
+		})
+		if err != nil {
+			return err
+		}
+		if s.lease != nil {
+			s.lease.release(save, lockReleased)
+		}
+		s.rq.tell("", 0)
+	}
+	s.removed = true
+	return nil
+}
+
+// swapAttempts is how often a Concurrent save is tried without the lock (M4).
+const swapAttempts = 3
+
+// merge stores a Concurrent request's changes: by compare-and-swap onto what
+// the session was when it was read, else onto what it is now, else under the
+// lock (M4).
+func (s *Session) merge(ctx, save context.Context) error {
+	m, c, old := s.rq.m, s.content, s.rec.Write
+	for range swapAttempts {
+		if s.renew {
+			break
+		}
+		rec, err := s.record(&c)
+		if err != nil {
+			return err
+		}
+		err = m.persist(save, "save", func(ctx context.Context, repeat bool) error {
+			rec.Repeat = repeat
+			return m.store.Swap(ctx, s.key, rec, old)
+		})
+		if err == nil {
+			s.wrote(rec, &c, false)
+			return nil
+		}
+		if errors.Is(err, ErrLocked) {
+			break
+		}
+		if !errors.Is(err, ErrConflict) {
+			return s.ended(err)
+		}
+		m.observe(ctx, Event{Kind: EventConflict, Mode: s.mode})
+		fresh, err := m.load(save, s.key, false)
+		if err != nil {
+			return s.ended(err)
+		}
+		if c, err = s.replayOn(fresh); err != nil {
+			return err
+		}
+		old = fresh.Write
+	}
+	return s.mergeLocked(ctx, save)
+}
+
+// mergeLocked merges under the lock, which it waits for like any other.
+func (s *Session) mergeLocked(ctx, save context.Context) error {
+	m := s.rq.m
+	fresh, l, _, err := m.lock(save, s.key, lockOptions{save: true})
+	if err != nil {
+		return s.ended(err)
+	}
+	state := lockUnknown
+	defer func() { l.release(ctx, state) }() // even if an Update panics
+	c, err := s.replayOn(fresh)
+	if err != nil {
+		state = lockHeld
+		return err
+	}
+	if err = s.saveLocked(ctx, save, l, &c, false); err == nil {
+		state = lockReleased
+	}
+	return err
+}
+
+// replayOn makes the request's changes on newer content.
+func (s *Session) replayOn(rec Record) (content, error) {
+	c, err := decodeFrame(rec.Data)
+	if err != nil {
+		return c, err
+	}
+	c.owner = rec.Owner
+	for _, op := range s.replay {
+		if err := op(&c); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// ended turns the absence of a session that was there into ErrConflict:
+// another request has ended it, and this one cannot bring it back (M15).
+func (s *Session) ended(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w (it has ended)", ErrConflict)
+	}
+	return err
+}

@@ -1,0 +1,245 @@
+package session
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Config configures a Manager. The zero Config is a good one: every zero field
+// means its documented default. Where a field can be switched off, a negative
+// value does so.
+type Config struct {
+	// Namespace separates the sessions of several services, or of several
+	// Managers of one service, that share a store: an ID of one is unknown to
+	// the others. It goes into every StoreKey. Default: "".
+	Namespace string
+
+	// IdleTimeout ends a session that has not been used for this long (M14).
+	// Negative: off, only AbsoluteTimeout ends sessions. Session.SetTimeout
+	// overrides it for one session. Default: 20 minutes.
+	IdleTimeout time.Duration
+
+	// AbsoluteTimeout ends a session this long after it was created, however
+	// busy it is; Renew does not restart it. Negative: off. Default: 24 hours.
+	AbsoluteTimeout time.Duration
+
+	// RefreshInterval is how often the expiry of a session in use is written
+	// at most: a session lives between IdleTimeout and IdleTimeout +
+	// RefreshInterval after its last use (M14). Default: IdleTimeout / 20.
+	RefreshInterval time.Duration
+
+	// RequestQueueLimit is how many requests of one session may wait in this
+	// process; the next one gets ErrQueueFull at once (M6). Negative: no
+	// limit. Default: 50.
+	RequestQueueLimit int
+
+	// AllowConcurrentRequests makes Concurrent the mode of an Acquire that
+	// names none. Default: false, the mode is Exclusive.
+	AllowConcurrentRequests bool
+
+	// AcquireTimeout is how long a request waits for its session before it
+	// gets ErrAcquireTimeout (M7). Negative: as long as its context lives.
+	// Default: 30 seconds.
+	AcquireTimeout time.Duration
+
+	// StoreTimeout bounds one store operation; when it has passed, the
+	// request gets ErrUnavailable (M19). Default: 5 seconds.
+	StoreTimeout time.Duration
+
+	// SaveTimeout bounds one save with all its repeats (M20). Default: 10
+	// seconds.
+	SaveTimeout time.Duration
+
+	// LockLease is how long the lock of a process that died stays in force;
+	// a living one renews it at a third (M8). Default: 15 seconds.
+	LockLease time.Duration
+
+	// ExecutionTimeout is the longest that a request may hold a session: then
+	// it loses the lock and is told so (M8, M9). Negative: no limit. Default:
+	// 110 seconds.
+	ExecutionTimeout time.Duration
+
+	// PollInterval is how soon a request that waits for another process looks
+	// again, where the store cannot wake it. It doubles with each look, up to
+	// 500 ms (or to PollInterval, if that is longer), with jitter (M5).
+	// Default: 5 milliseconds.
+	PollInterval time.Duration
+
+	// AdoptExpiredID gives a client that presents an unknown or expired ID a
+	// new session under that ID, as ASP.NET does. It opens the door to
+	// session fixation: an attacker can choose the ID that a victim's session
+	// will have. Default: false, the new session gets a new ID (M11).
+	AdoptExpiredID bool
+
+	// SkipKeepAliveWhenUnused lets requests that present an ID but never
+	// acquire the session pass without extending its life (M14). Default:
+	// false.
+	SkipKeepAliveWhenUnused bool
+
+	// RenewGrace is how long requests that still carry the ID from before a
+	// Renew are told ErrRenewed; later they look like those of a stranger
+	// (M16). Negative: none. Default: 1 minute.
+	RenewGrace time.Duration
+
+	// ID says how clients carry the ID: Cookie or Header. URI is not
+	// available yet. Default: Cookie{}.
+	ID IDSource
+
+	// MaxSize is the largest content of a session in bytes, as it is stored;
+	// beyond it changes fail with ErrTooLarge. Negative: what the store can
+	// hold. Default: 1 MiB.
+	MaxSize int
+
+	// ReapInterval is how often, with jitter, this Manager removes what has
+	// expired from the store. Negative: never; another Manager of the same
+	// namespace, or the store itself, must do it. Default: 30 seconds.
+	ReapInterval time.Duration
+
+	// Codec encodes the values of a session. What another codec has written
+	// stays readable, if it is JSON. Default: JSON{}.
+	Codec Codec
+
+	// Discard decides, at the end of a request, whether its unsaved changes
+	// are dropped (M13). It must be a pure function. Default: Outcome.Failed.
+	Discard func(Outcome) bool
+
+	// Observer is told what happens to sessions. Its methods are called in
+	// the request's goroutine or the background's and must return quickly.
+	// Default: nil, nobody.
+	Observer Observer
+
+	// Logger gets what an operator should know. Default: slog.Default().
+	Logger *slog.Logger
+
+	// The following are not available yet; New refuses a Config that sets
+	// one of them.
+
+	// OnStart is to run for every new session (M17).
+	OnStart func(*Session) error
+	// OnEnd is to run for every session that has ended (M17).
+	OnEnd func(Ended) error
+	// MaxSessionsPerOwner is to limit the live sessions of one owner.
+	MaxSessionsPerOwner int
+	// Compress is to deflate large sessions.
+	Compress bool
+	// EncryptionKeys are to encrypt what is stored: the first encrypts, all
+	// decrypt.
+	EncryptionKeys [][]byte
+}
+
+// Ended is what OnEnd is to be told of a session.
+type Ended struct {
+	Reason EndReason
+	Owner  string
+	Token  Token // names this end: equal when it is delivered again
+}
+
+const (
+	defaultIdleTimeout = 20 * time.Minute
+	refreshFraction    = 20 // RefreshInterval is IdleTimeout over this
+	maxPollInterval    = 500 * time.Millisecond
+	// maxDuration keeps sums of configured times far from overflow and within
+	// what every database's interval type holds.
+	maxDuration = 100 * 365 * 24 * time.Hour
+)
+
+// off is what a switched-off duration becomes inside the Manager.
+const off = 0
+
+// withDefaults returns cfg validated, with every default filled in and every
+// switched-off duration set to off.
+func (cfg Config) withDefaults() (Config, error) {
+	if err := cfg.refuseUnbuilt(); err != nil {
+		return cfg, err
+	}
+	cfg.AbsoluteTimeout = cmp.Or(cfg.AbsoluteTimeout, 24*time.Hour)
+	cfg.IdleTimeout = cmp.Or(cfg.IdleTimeout, defaultIdleTimeout)
+	cfg.RefreshInterval = cmp.Or(cfg.RefreshInterval, max(cfg.IdleTimeout, 0)/refreshFraction, time.Minute)
+	cfg.RequestQueueLimit = cmp.Or(cfg.RequestQueueLimit, 50)
+	cfg.AcquireTimeout = cmp.Or(cfg.AcquireTimeout, 30*time.Second)
+	cfg.StoreTimeout = cmp.Or(cfg.StoreTimeout, 5*time.Second)
+	cfg.SaveTimeout = cmp.Or(cfg.SaveTimeout, 10*time.Second)
+	cfg.LockLease = cmp.Or(cfg.LockLease, 15*time.Second)
+	cfg.ExecutionTimeout = cmp.Or(cfg.ExecutionTimeout, 110*time.Second)
+	cfg.PollInterval = cmp.Or(cfg.PollInterval, 5*time.Millisecond)
+	cfg.RenewGrace = cmp.Or(cfg.RenewGrace, time.Minute)
+	cfg.MaxSize = cmp.Or(cfg.MaxSize, 1<<20)
+	cfg.ReapInterval = cmp.Or(cfg.ReapInterval, 30*time.Second)
+	cfg.ID = cmp.Or[IDSource](cfg.ID, Cookie{})
+	if cfg.Codec == nil { // cmp.Or would panic on a codec that is not comparable
+		cfg.Codec = JSON{}
+	}
+	if cfg.Discard == nil {
+		cfg.Discard = Outcome.Failed
+	}
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+
+	for _, d := range []struct {
+		name     string
+		value    *time.Duration
+		min      time.Duration
+		negative bool // a negative value switches it off
+	}{
+		{"IdleTimeout", &cfg.IdleTimeout, time.Second, true},
+		{"AbsoluteTimeout", &cfg.AbsoluteTimeout, time.Second, true},
+		{"RefreshInterval", &cfg.RefreshInterval, time.Millisecond, false},
+		{"AcquireTimeout", &cfg.AcquireTimeout, time.Millisecond, true},
+		{"StoreTimeout", &cfg.StoreTimeout, time.Millisecond, false},
+		{"SaveTimeout", &cfg.SaveTimeout, time.Millisecond, false},
+		{"LockLease", &cfg.LockLease, 100 * time.Millisecond, false},
+		{"ExecutionTimeout", &cfg.ExecutionTimeout, time.Millisecond, true},
+		{"PollInterval", &cfg.PollInterval, time.Millisecond, false},
+		{"RenewGrace", &cfg.RenewGrace, time.Millisecond, true},
+		{"ReapInterval", &cfg.ReapInterval, time.Millisecond, true},
+	} {
+		switch {
+		case *d.value < 0 && d.negative:
+			*d.value = off
+		case *d.value < d.min || *d.value > maxDuration:
+			hint := ""
+			if d.negative {
+				hint = ", or negative to switch it off"
+			}
+			return cfg, fmt.Errorf("session: Config.%s is %v: must be from %v to %v%s, or 0 for the default",
+				d.name, *d.value, d.min, maxDuration, hint)
+		}
+	}
+	if cfg.IdleTimeout == off && cfg.AbsoluteTimeout == off {
+		return cfg, fmt.Errorf("session: Config.IdleTimeout and Config.AbsoluteTimeout are both off: a session must end some day, set one of them")
+	}
+	if len(cfg.Namespace) > maxNamespace {
+		return cfg, fmt.Errorf("session: Config.Namespace has %d bytes: at most %d are allowed", len(cfg.Namespace), maxNamespace)
+	}
+	if name := cfg.Codec.Name(); name == "" || len(name) > maxCodecName {
+		return cfg, fmt.Errorf("session: Config.Codec has the name %q: must have from 1 to %d bytes", name, maxCodecName)
+	}
+	id, err := cfg.ID.checked()
+	if err != nil {
+		return cfg, fmt.Errorf("session: Config.ID: %w", err)
+	}
+	cfg.ID = id
+	return cfg, nil
+}
+
+// maxNamespace is what every provider can index.
+const maxNamespace = 255
+
+func (cfg Config) refuseUnbuilt() error {
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"OnStart", cfg.OnStart != nil},
+		{"OnEnd", cfg.OnEnd != nil},
+		{"MaxSessionsPerOwner", cfg.MaxSessionsPerOwner != 0},
+		{"Compress", cfg.Compress},
+		{"EncryptionKeys", cfg.EncryptionKeys != nil},
+	} {
+		if f.set {
+			return fmt.Errorf("session: Config.%s is set: this version cannot do that yet, leave it unset", f.name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// lease is a lock that a request holds. It renews itself until it is released
+// or ExecutionTimeout has passed (M8), and tells its session when it is lost
+// (M9).
+type lease struct {
+	m     *Manager
+	token Token
+	taken time.Time // when the store was asked for the lock
+
+	mu     sync.Mutex
+	key    StoreKey // changes when the session moves
+	gate   *gate    // nil when the turn has been given back
+	timer  *time.Timer
+	cancel context.CancelFunc // ends a renewal under way; nil if there is none
+	saving int                // saves under way: their answers say whether the lock is lost, not a renewal's
+	lost   bool
+	done   bool
+	onLost func() // set by the session once it wants to know
+}
+
+// renewals is how often a lease is renewed in its lifetime, if all goes well.
+const renewals = 3
+
+func newLease(m *Manager, key StoreKey, token Token, g *gate, asked time.Time) *lease {
+	l := &lease{m: m, key: key, token: token, gate: g, taken: asked}
+	l.mu.Lock() // the timer may fire before it is assigned
+	l.timer = time.AfterFunc(l.nextRenewal(m.cfg.LockLease/renewals), l.renew)
+	l.mu.Unlock()
+	return l
+}
+
+// nextRenewal is when to act next: after d, or at ExecutionTimeout if that is
+// still to come.
+func (l *lease) nextRenewal(d time.Duration) time.Duration {
+	if limit := l.m.cfg.ExecutionTimeout; limit != off {
+		if rest := time.Until(l.taken.Add(limit)); rest > 0 {
+			d = min(d, rest)
+		}
+	}
+	return d
+}
+
+// renew runs in the timer's goroutine. It ends within StoreTimeout, or when
+// the lease is released.
+func (l *lease) renew() {
+	l.mu.Lock()
+	if l.done || l.lost {
+		l.mu.Unlock()
+		return
+	}
+	limit := l.m.cfg.ExecutionTimeout
+	if limit != off && time.Since(l.taken) >= limit && l.saving == 0 {
+		l.lose() // unlocks
+		return
+	}
+	key := l.key
+	ctx, cancel := context.WithTimeout(l.m.background.ctx, l.m.cfg.StoreTimeout)
+	l.cancel = cancel
+	l.mu.Unlock()
+
+	err := l.m.store.Extend(ctx, key, l.token, l.m.cfg.LockLease)
+	cancel()
+
+	l.mu.Lock()
+	l.cancel = nil
+	switch {
+	case l.done || l.lost:
+	case errors.Is(err, ErrLockLost) && l.saving == 0 && l.key == key:
+		l.lose() // unlocks
+		return
+	case err != nil:
+		// Try again sooner: two thirds of the lease are left for it.
+		l.timer.Reset(l.nextRenewal(l.m.cfg.LockLease / renewals / 4))
+	default:
+		l.timer.Reset(l.nextRenewal(l.m.cfg.LockLease / renewals))
+	}
+	l.mu.Unlock()
+}
+
+// lose ends the request's hold on the session while it still runs. l.mu is
+// locked and gets unlocked. The lock is given up in the store too: at
+// ExecutionTimeout others need not wait for the lease to end.
+func (l *lease) lose() {
+	l.lost = true
+	g, onLost, key := l.gate, l.onLost, l.key
+	l.gate = nil
+	l.mu.Unlock()
+	l.m.releaseInBackground(key, l.token)
+	if g != nil {
+		g.leave()
+	}
+	l.m.observe(l.m.background.ctx, Event{Kind: EventLockLost, Mode: Exclusive, Duration: time.Since(l.taken), Err: ErrLockLost})
+	l.m.cfg.Logger.Warn("session: a request lost its lock while it ran; its unsaved changes will be refused",
+		"held", time.Since(l.taken).Round(time.Millisecond))
+	if onLost != nil {
+		onLost()
+	}
+}
+
+// notify has f called when the lock is lost, or calls it now if it is.
+func (l *lease) notify(f func()) {
+	l.mu.Lock()
+	lost := l.lost
+	if !lost {
+		l.onLost = f
+	}
+	l.mu.Unlock()
+	if lost {
+		f()
+	}
+}
+
+// beginSave reports whether the lock can still be used for a save, and has
+// renewals go on without judging the lock until endSave.
+func (l *lease) beginSave() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost || l.done {
+		return false
+	}
+	l.saving++
+	return true
+}
+
+// endSave ends what beginSave began. lockLost is what the save found out.
+func (l *lease) endSave(lockLost bool) {
+	l.mu.Lock()
+	l.saving--
+	if lockLost && !l.lost && !l.done {
+		l.lose() // unlocks
+		return
+	}
+	l.mu.Unlock()
+}
+
+// move follows the session to its new key: those in line under the old one
+// go on, to be told ErrRenewed.
+func (l *lease) move(key StoreKey) {
+	l.mu.Lock()
+	old := l.gate
+	l.key, l.gate = key, nil
+	l.mu.Unlock()
+	if old != nil {
+		old.leave()
+	}
+	l.enter()
+}
+
+// enter takes the turn of a session that nobody else can know yet.
+func (l *lease) enter() {
+	g := l.m.gates.lock(l.key)
+	free := !g.taken
+	if free {
+		g.taken, g.holding = true, true
+	}
+	g.unlock()
+	l.mu.Lock()
+	if free && !l.done && !l.lost {
+		l.gate, g = g, nil
+	}
+	l.mu.Unlock()
+	if free && g != nil {
+		g.leave()
+	}
+}
+
+// release gives back the lock, unless a save has done so (released) or it is
+// lost, and then the turn. If it is not known what became of the lock
+// (unknown), that is done in the background: nobody should wait for a store
+// that does not answer.
+func (l *lease) release(ctx context.Context, state lockState) {
+	if l.beginSave() { // else it is lost, and given up already
+		switch state {
+		case lockHeld:
+			err := l.m.storeCall(context.WithoutCancel(ctx), "release", func(ctx context.Context) error {
+				return l.m.store.Release(ctx, l.key, l.token)
+			})
+			l.m.failedInBackground(ctx, err) // the lock ends with its lease
+		case lockUnknown:
+			l.m.releaseInBackground(l.key, l.token)
+		case lockReleased:
+		}
+		l.endSave(false)
+	}
+	l.stop()
+}
+
+// lockState is what is known of a lock at the end.
+type lockState uint8
+
+const (
+	lockHeld lockState = iota
+	lockReleased
+	lockUnknown
+)
+
+// stop ends the renewals and gives the turn back.
+func (l *lease) stop() {
+	l.mu.Lock()
+	g := l.gate
+	l.done, l.gate = true, nil
+	l.timer.Stop()
+	if l.cancel != nil {
+		l.cancel()
+	}
+	l.mu.Unlock()
+	if g != nil {
+		g.leave()
+	}
+}

@@ -1,0 +1,56 @@
+package session
+
+import (
+	"context"
+	"time"
+)
+
+// Observer is told what happens to the sessions of a Manager, for metrics and
+// traces. It must be safe for concurrent use and return quickly.
+type Observer interface {
+	Observe(ctx context.Context, e Event)
+}
+
+// Event is one thing that happened. It names no session: no ID, no StoreKey.
+type Event struct {
+	Kind EventKind
+	Mode Mode
+	// Duration is how long the request waited (EventAcquired,
+	// EventAcquireFailed), held the session (EventReleased, EventLockLost) or
+	// took to store it (EventSaved, EventSaveFailed).
+	Duration time.Duration
+	// Waited says that the request had to wait for another (EventAcquired).
+	Waited bool
+	// Size is the length of what was stored (EventSaved).
+	Size int
+	// Err is what went wrong, where something did.
+	Err error
+}
+
+// EventKind says what an Event tells of.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	EventAcquired      EventKind = iota + 1 // a request got its session
+	EventAcquireFailed                      // a request did not get its session: Err says why
+	EventReleased                           // a request gave its session back
+	EventSaved                              // changes were stored
+	EventSaveFailed                         // changes were not stored: Err says why
+	EventLockLost                           // a request lost its lock while it ran (M9)
+	EventConflict                           // concurrent changes met and are merged (M4)
+	EventUnknownID                          // a client presented an ID that the store does not know (M11)
+	EventCorrupt                            // a stored session could not be read (M18)
+	EventBackground                         // background work failed or was dropped: Err says why
+)
+
+var eventNames = [...]string{"unknown", "acquired", "acquire failed", "released", "saved", "save failed",
+	"lock lost", "conflict", "unknown id", "corrupt", "background work failed"}
+
+// String returns the kind in lower-case words.
+func (k EventKind) String() string {
+	if int(k) >= len(eventNames) {
+		k = 0
+	}
+	return eventNames[k]
+}

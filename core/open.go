@@ -1,0 +1,152 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+)
+
+// open acquires the client's session, or makes a new one.
+func (rq *Request) open(ctx context.Context, mode Mode) (*Session, error) {
+	m := rq.m
+	if err := m.inUse.enter(); err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	s, waited, err := rq.find(ctx, mode)
+	if err != nil {
+		m.inUse.leave()
+		m.observe(ctx, Event{Kind: EventAcquireFailed, Mode: mode, Duration: time.Since(begun), Waited: waited, Err: err})
+		return nil, err
+	}
+	s.started = time.Now()
+	m.observe(ctx, Event{Kind: EventAcquired, Mode: mode, Duration: s.started.Sub(begun), Waited: waited})
+	return s, nil
+}
+
+func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool, err error) {
+	m := rq.m
+	rq.mu.Lock()
+	id := rq.presented()
+	rq.mu.Unlock()
+	if id == "" {
+		return rq.fresh(mode, newID()), false, nil
+	}
+	wait := withLazyTimeout(ctx, m.cfg.AcquireTimeout, ErrAcquireTimeout)
+	defer wait.stop()
+	s = &Session{rq: rq, mode: mode, id: id, key: storeKey(m.cfg.Namespace, id), stored: true}
+	switch mode {
+	case Exclusive:
+		var o lockOptions
+		if m.cfg.AdoptExpiredID {
+			o.create = s.adopt
+		}
+		s.rec, s.lease, waited, err = m.lock(wait, s.key, o)
+	case ReadOnly:
+		s.rec, waited, err = m.read(wait, s.key)
+	default:
+		s.rec, err = m.load(wait, s.key, false)
+	}
+	if err == nil && !s.adopted {
+		s.content, err = decodeFrame(s.rec.Data)
+	}
+	switch {
+	case err == nil:
+		s.content.owner, s.rec.Data = s.rec.Owner, nil
+		s.isNew = s.adopted
+		s.keepAlive()
+		return s, waited, nil
+	case errors.Is(err, ErrNotFound):
+		m.observe(ctx, Event{Kind: EventUnknownID, Mode: mode})
+		if m.cfg.AdoptExpiredID {
+			return rq.fresh(mode, id), waited, nil
+		}
+	case errors.Is(err, ErrCorrupt):
+		if s.lease != nil {
+			s.lease.release(ctx, lockHeld)
+		}
+		m.observe(ctx, Event{Kind: EventCorrupt, Mode: mode, Err: err})
+		m.cfg.Logger.Error("session: a stored session cannot be read; it is left alone and its client gets a new one", "error", err)
+	default:
+		return nil, waited, err
+	}
+	// Nothing of this request looks for that ID again.
+	rq.mu.Lock()
+	rq.id = ""
+	rq.mu.Unlock()
+	return rq.fresh(mode, newID()), waited, nil
+}
+
+// fresh returns a new session, of which no store knows yet (M10).
+func (rq *Request) fresh(mode Mode, id string) *Session {
+	s := &Session{rq: rq, mode: mode, isNew: true, id: id, key: storeKey(rq.m.cfg.Namespace, id)}
+	s.rec.Created = time.Now()
+	return s
+}
+
+// adopt stores an empty record under the ID that the client presented, locked,
+// so that its requests are serialized from the first one on.
+func (s *Session) adopt(ctx context.Context, token Token) (Record, error) {
+	m := s.rq.m
+	rec, err := s.record(&content{})
+	if err != nil {
+		return rec, err
+	}
+	err = m.storeCall(ctx, "adopt", func(ctx context.Context) error {
+		return m.store.Create(ctx, s.key, rec, token, m.cfg.LockLease)
+	})
+	s.adopted = err == nil
+	rec.Created = time.Now()
+	return rec, err
+}
+
+// keepAlive sees to it that a session that was loaded lives on (M14), and
+// that a client that keeps its cookie keeps it as long.
+func (s *Session) keepAlive() {
+	m, rec := s.rq.m, &s.rec
+	if s.lease == nil && rec.IdleTimeout > 0 && rec.ExpiresIn > 0 && rec.ExpiresIn < rec.IdleTimeout &&
+		rec.ExpiresIn < s.lifetimeLeft() && m.keepAlive.due(s.id, dueTouch) {
+		m.keepAlive.touch(s.key)
+	}
+	s.cookieDue = s.persistent() && m.keepAlive.due(s.id, slideCookie)
+}
+
+// lifetimeLeft is how long the session can live at most.
+func (s *Session) lifetimeLeft() time.Duration {
+	if s.rec.Lifetime == 0 {
+		return maxDuration
+	}
+	return s.rec.Lifetime - time.Since(s.rec.Created)
+}
+
+// persistent reports whether the client keeps its cookie when it restarts.
+func (s *Session) persistent() bool {
+	c, ok := s.rq.m.cfg.ID.(Cookie)
+	return ok && (c.Persist || s.content.remember)
+}
+
+// maxAge is for how long the client may keep its cookie; 0: until it ends.
+func (s *Session) maxAge() time.Duration {
+	if !s.persistent() {
+		return 0
+	}
+	age := s.lifetimeLeft()
+	m := s.rq.m
+	if idle := m.timeout(&s.content); idle > 0 {
+		age = min(age, idle+m.refresh(&s.content))
+	}
+	return max(age, time.Second)
+}
+
+// timeout is the idle timeout of a session with that content; 0: none.
+func (m *Manager) timeout(c *content) time.Duration { return cmp.Or(c.idle, m.cfg.IdleTimeout) }
+
+// refresh is how often the expiry of a session with that content is written at
+// most.
+func (m *Manager) refresh(c *content) time.Duration {
+	if c.idle > 0 {
+		return min(m.cfg.RefreshInterval, c.idle/refreshFraction)
+	}
+	return m.cfg.RefreshInterval
+}

@@ -1,0 +1,335 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Exchange is what this package needs of one HTTP exchange. Adapters implement
+// it on their framework's request and reply. It is called from one goroutine
+// at a time, and not after Finish has returned.
+type Exchange interface {
+	// RequestHeader returns the values of a request header, in order. The
+	// strings must stay as they are for good (A8).
+	RequestHeader(name string) []string
+	// ReplyHeader returns the values that a reply header has so far.
+	ReplyHeader(name string) []string
+	// SetReplyHeader replaces all values of a reply header; without values
+	// it removes the header.
+	SetReplyHeader(name string, values ...string)
+	// Secure reports whether the request came over TLS.
+	Secure() bool
+}
+
+// Outcome is how a handler ended, as its adapter saw it.
+type Outcome struct {
+	// Status is the reply's HTTP status: what was or is about to be sent, or
+	// what Err is going to be turned into. 0: not known.
+	Status int
+	// Err is the error that the handler returned, where handlers do that.
+	Err error
+	// Panicked says that the handler did not return.
+	Panicked bool
+}
+
+// Failed reports whether the handler failed, which drops its unsaved changes
+// (M13): it panicked, the status is 5xx, or it returned an error that maps to
+// no status from 400 to 499.
+func (o Outcome) Failed() bool {
+	return o.Panicked || o.Status >= 500 || o.Err != nil && o.Status < 400
+}
+
+// Request is the part of one HTTP request in a Manager's work. It is for
+// adapters: handlers have no use for it. The order of calls is Begin; then
+// NeedsCommit and BeforeReply when the reply's headers are about to go out
+// while the handler still runs; and Finish, always and once, when the handler
+// has returned or panicked. It is safe for concurrent use.
+type Request struct {
+	m   *Manager
+	ctx context.Context // the request's own, with the Request in it
+	ex  Exchange
+
+	mu          sync.Mutex
+	idRead      bool          // id has been read from the request
+	id          string        // under which the client's session is to be found; "": it has none
+	session     *Session      // the last one acquired; nil if none
+	acquiring   bool          // an acquire is under way
+	acquired    chan struct{} // closed when it is over; made by who waits for that
+	headersSent bool
+	failed      bool // the reply is an error in place of the handler's: nothing more is stored
+	ended       bool
+	cookie      func() // tells the client what was stored last; nil if there is nothing to tell
+}
+
+// requestContext puts a Request into a context: one allocation for both.
+type requestContext struct {
+	context.Context
+	rq Request
+}
+
+type (
+	managerKey   struct{ m *Manager } // the Request of this Manager
+	innermostKey struct{}             // the Request of the innermost Manager
+)
+
+func (c *requestContext) Value(key any) any {
+	switch k := key.(type) {
+	case managerKey:
+		if k.m == c.rq.m {
+			return &c.rq
+		}
+	case innermostKey:
+		return &c.rq
+	}
+	return c.Context.Value(key)
+}
+
+// Begin makes the Manager's sessions available below the returned context. It
+// costs no store call. The Request is nil if ctx has one of this Manager
+// already: then there is nothing to finish.
+func (m *Manager) Begin(ctx context.Context, ex Exchange) (*Request, context.Context) {
+	if rq, _ := ctx.Value(managerKey{m}).(*Request); rq != nil {
+		return nil, ctx
+	}
+	c := &requestContext{Context: ctx}
+	c.rq.m, c.rq.ctx, c.rq.ex = m, c, ex
+	return &c.rq, c
+}
+
+// presented returns the ID that the client's session has, "" if it has none.
+// rq.mu is locked.
+func (rq *Request) presented() string {
+	if !rq.idRead {
+		rq.idRead = true
+		rq.id = rq.m.cfg.ID.read(rq.ex)
+	}
+	return rq.id
+}
+
+// inHand returns the session that is acquired and not released. rq may be nil.
+func (rq *Request) inHand() *Session {
+	if rq == nil {
+		return nil
+	}
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	if rq.session == nil || rq.session.isReleased() {
+		return nil
+	}
+	return rq.session
+}
+
+// acquire is Manager.Acquire. rq may be nil.
+func (rq *Request) acquire(ctx context.Context, modes []Mode) (*Session, error) {
+	if rq == nil {
+		return nil, ErrNoSession
+	}
+	mode, err := rq.m.modeOf(modes)
+	if err != nil {
+		return nil, err
+	}
+	before, err := rq.beginAcquire(ctx, mode)
+	if err != nil {
+		return nil, err
+	}
+	if before != nil && before.mode.covers(mode) && !before.isReleased() {
+		return before, nil
+	}
+	s, err := rq.replace(ctx, before, mode)
+	if rq.endAcquire(s) && s != nil { // a goroutine of the handler was still waiting
+		return nil, errors.Join(ErrNoSession, s.finishDiscarding(ctx))
+	}
+	return s, err
+}
+
+// endAcquire notes the session that was acquired, nil if none was, and lets
+// the next goroutine of this request acquire. It reports whether the request
+// has ended meanwhile, so that nobody will release the session.
+func (rq *Request) endAcquire(s *Session) (ended bool) {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	rq.acquiring = false
+	if rq.acquired != nil {
+		close(rq.acquired)
+		rq.acquired = nil
+	}
+	if s != nil && !rq.ended {
+		rq.session = s
+	}
+	return rq.ended
+}
+
+// beginAcquire returns the session in hand, if there is one. Unless that
+// covers mode, the caller is the only one who acquires for this request, until
+// it is done.
+func (rq *Request) beginAcquire(ctx context.Context, mode Mode) (*Session, error) {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	for {
+		if rq.ended {
+			return nil, ErrNoSession
+		}
+		if !rq.acquiring {
+			break
+		}
+		if rq.acquired == nil {
+			rq.acquired = make(chan struct{})
+		}
+		acquired := rq.acquired
+		rq.mu.Unlock()
+		select {
+		case <-acquired:
+		case <-ctx.Done():
+		}
+		rq.mu.Lock()
+		if ctx.Err() != nil {
+			return nil, acquireEnded(ctx)
+		}
+	}
+	s := rq.session
+	if s != nil && s.isReleased() {
+		s = nil
+	}
+	if s == nil || !s.mode.covers(mode) {
+		rq.acquiring = true
+	}
+	return s, nil
+}
+
+// replace acquires anew, in place of a session held in a weaker mode.
+func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (*Session, error) {
+	if before != nil {
+		if before.hasChanges() {
+			return nil, fmt.Errorf("session: acquire: the session is held %v with unsaved changes: Save it before acquiring it %v", before.mode, mode)
+		}
+		if err := before.Release(ctx); err != nil && !errors.Is(err, ErrReleased) {
+			return nil, err
+		}
+	}
+	return rq.open(ctx, mode)
+}
+
+// NeedsCommit reports whether something must be stored, or a cookie set,
+// before the reply's headers may go out: then an adapter that can holds the
+// reply back until Finish, or calls BeforeReply at the last moment.
+func (rq *Request) NeedsCommit() bool {
+	s := rq.inHand()
+	return s != nil && s.needsCommit()
+}
+
+// BeforeReply is called just before the reply's headers go out while the
+// handler still runs. It stores what has changed so far, keeps the lock, and
+// sets the cookie (M12); from then on, what would need another cookie is
+// refused with ErrHeadersSent. If it returns an error, the headers must not go
+// out as they are: the client gets an error reply instead.
+func (rq *Request) BeforeReply(ctx context.Context, out Outcome) error {
+	return rq.beforeHeaders(ctx, out, (*Session).commitKeeping)
+}
+
+// BeforeHijack is BeforeReply for a connection that leaves HTTP: it stores and
+// sets the cookie, and releases the session too, so that a WebSocket does not
+// block its user.
+func (rq *Request) BeforeHijack(ctx context.Context, out Outcome) error {
+	return rq.beforeHeaders(ctx, out, (*Session).finish)
+}
+
+func (rq *Request) beforeHeaders(ctx context.Context, out Outcome, commit func(*Session, context.Context) error) error {
+	var err error
+	if s := rq.inHand(); s != nil && !rq.m.cfg.Discard(out) {
+		err = commit(s, ctx)
+	}
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	if err != nil {
+		rq.failed = true
+	} else {
+		rq.headersSent = true
+	}
+	return err
+}
+
+// Finish ends the request's use of its session: it stores the changes and
+// releases in one step, or drops the changes if the handler failed (M13). The
+// cookie is set on the exchange unless the headers went out before. If it
+// returns an error while the reply has not gone out, the client must get an
+// error reply instead of it. Repeated calls return nil.
+func (rq *Request) Finish(ctx context.Context, out Outcome) error {
+	rq.mu.Lock()
+	if rq.ended {
+		rq.mu.Unlock()
+		return nil
+	}
+	rq.ended = true
+	s, failed := rq.session, rq.failed
+	if s == nil && !rq.acquiring && !rq.m.cfg.SkipKeepAliveWhenUnused {
+		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch) {
+			rq.m.keepAlive.touch(storeKey(rq.m.cfg.Namespace, id))
+		}
+	}
+	rq.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	if failed || rq.m.cfg.Discard(out) {
+		return s.finishDiscarding(ctx)
+	}
+	return s.finish(ctx)
+}
+
+// RestoreCookie sets the cookie of what was stored so far again, after the
+// adapter or its error handler has wiped the reply's headers.
+func (rq *Request) RestoreCookie() {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	if rq.cookie != nil && !rq.headersSent {
+		rq.cookie()
+	}
+}
+
+// tell makes the reply tell the client its ID, or that it has none any more,
+// if the headers are still to go out.
+func (rq *Request) tell(id string, maxAge time.Duration) {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	rq.idRead, rq.id = true, id
+	if rq.headersSent {
+		return
+	}
+	rq.m.warnPlain(rq.ex)
+	source, ex := rq.m.cfg.ID, rq.ex
+	rq.cookie = func() {
+		if id == "" {
+			source.clear(ex)
+		} else {
+			source.write(ex, id, maxAge)
+		}
+	}
+	rq.cookie()
+}
+
+// canTell reports whether the client can still be told another ID.
+func (rq *Request) canTell() bool {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	return !rq.headersSent && !rq.failed
+}
+
+// warnPlain says once that browsers will drop a Secure cookie that comes over
+// plain http: the commonest reason for sessions that do not stick.
+func (m *Manager) warnPlain(ex Exchange) {
+	c, ok := m.cfg.ID.(Cookie)
+	if !ok || c.Insecure || ex.Secure() || m.warned.Load() {
+		return
+	}
+	if proto := ex.RequestHeader("X-Forwarded-Proto"); len(proto) > 0 && strings.EqualFold(proto[0], "https") {
+		return
+	}
+	if m.warned.CompareAndSwap(false, true) {
+		m.cfg.Logger.Warn("session: a Secure cookie was set on a request over plain http, which browsers drop " +
+			"unless TLS ends in front of this service; for development set Config.ID to session.Cookie{Insecure: true}")
+	}
+}

@@ -1,0 +1,293 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// lazyContext is a context with a timeout that makes its timer when somebody
+// first waits for its end. Most store operations on memory, and most requests
+// that need not wait, never do.
+type lazyContext struct {
+	parent   context.Context
+	deadline time.Time
+	cause    error
+
+	mu      sync.Mutex
+	real    context.Context // made by Done; nil before
+	cancel  context.CancelFunc
+	stopped bool
+}
+
+// withLazyTimeout returns a context that ends after timeout, because of cause,
+// or with its parent. A timeout of 0 or less never ends. stop must be called.
+func withLazyTimeout(parent context.Context, timeout time.Duration, cause error) *lazyContext {
+	c := &lazyContext{parent: parent, cause: cause}
+	if timeout > 0 {
+		c.deadline = time.Now().Add(timeout)
+	}
+	return c
+}
+
+func (c *lazyContext) Deadline() (time.Time, bool) {
+	d, ok := c.parent.Deadline()
+	if !c.deadline.IsZero() && (!ok || c.deadline.Before(d)) {
+		return c.deadline, true
+	}
+	return d, ok
+}
+
+func (c *lazyContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.real == nil {
+		if c.deadline.IsZero() {
+			c.real, c.cancel = context.WithCancel(c.parent)
+		} else {
+			c.real, c.cancel = context.WithDeadlineCause(c.parent, c.deadline, c.cause)
+		}
+		if c.stopped {
+			c.cancel()
+		}
+	}
+	return c.real.Done()
+}
+
+func (c *lazyContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.real != nil:
+		return c.real.Err()
+	case c.stopped:
+		return context.Canceled
+	case c.parent.Err() != nil:
+		return c.parent.Err()
+	case !c.deadline.IsZero() && !time.Now().Before(c.deadline):
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// Value looks in the real context, once there is one, so that what is derived
+// from this context hangs below it without a goroutine of its own.
+func (c *lazyContext) Value(key any) any {
+	c.mu.Lock()
+	real := c.real
+	c.mu.Unlock()
+	if real != nil {
+		return real.Value(key)
+	}
+	return c.parent.Value(key)
+}
+
+// stop ends the context and frees its timer.
+func (c *lazyContext) stop() {
+	c.mu.Lock()
+	c.stopped = true
+	cancel := c.cancel
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// endOf returns why ctx has ended; nil if it has not.
+func endOf(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	ctx.Done() // a lazyContext knows its cause only when it is real
+	return context.Cause(ctx)
+}
+
+// acquireEnded returns the error of an Acquire whose context has ended.
+func acquireEnded(ctx context.Context) error {
+	end := endOf(ctx)
+	if errors.Is(end, ErrAcquireTimeout) || errors.Is(end, ErrUnavailable) {
+		return end
+	}
+	return fmt.Errorf("session: acquire: %w", end)
+}
+
+// remoteWait waits for a lock that another process holds: woken by the store
+// where it can, and in any case looking again when the holder's lease would
+// end; else polling (M5).
+type remoteWait struct {
+	m       *Manager
+	key     StoreKey
+	wake    <-chan struct{}
+	stop    func()
+	poll    time.Duration // the next polling interval
+	uncount func()
+}
+
+// begin counts the request as waiting, and watches. After it the caller must
+// look at the store again before it sleeps, since what it waits for may have
+// happened between its first look and the watch.
+func (w *remoteWait) begin(first, save bool) (err error) {
+	w.uncount = func() {}
+	if !save {
+		if w.uncount, err = w.m.gates.wait(w.key, first); err != nil {
+			return err
+		}
+	}
+	w.poll = w.m.cfg.PollInterval
+	w.watch()
+	return nil
+}
+
+func (w *remoteWait) watch() {
+	if w.m.watcher != nil {
+		w.wake, w.stop = w.m.watcher.Watch(w.key)
+	}
+}
+
+func (w *remoteWait) unwatch() {
+	if w.stop != nil {
+		w.stop()
+		w.wake, w.stop = nil, nil
+	}
+}
+
+func (w *remoteWait) begun() bool { return w.uncount != nil }
+
+// watching reports whether the store wakes this request.
+func (w *remoteWait) watching() bool { return w.wake != nil }
+
+// sleep returns nil when it is time to look again; left is the holder's lease.
+func (w *remoteWait) sleep(ctx context.Context, left time.Duration) error {
+	if w.m.watcher != nil && w.wake == nil {
+		w.watch() // it could not watch before: perhaps it can now
+	}
+	d := left + jitter(w.m.cfg.PollInterval)
+	if w.wake == nil {
+		d = min(d, jitter(w.poll))
+		w.poll = min(2*w.poll, max(maxPollInterval, w.m.cfg.PollInterval))
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case _, ok := <-w.wake:
+		if !ok {
+			w.unwatch()
+		}
+	case <-ctx.Done():
+		return acquireEnded(ctx)
+	}
+	return nil
+}
+
+func (w *remoteWait) end() {
+	w.unwatch()
+	if w.uncount != nil {
+		w.uncount()
+	}
+}
+
+// jitter returns a random time from half of d to d.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + rand.N(d/2+1)
+}
+
+// lockOptions are what lock does beside the ordinary.
+type lockOptions struct {
+	save   bool // for a save, which is never refused and waits uncounted
+	create func(ctx context.Context, token Token) (Record, error)
+}
+
+// lock takes the session's lock: first the turn in this process, then the lock
+// in the store. If the session does not exist and create is not nil, it makes
+// it, locked. A lease that is returned must be released.
+func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Record, l *lease, waited bool, err error) {
+	g, waited, err := m.gates.enter(ctx, key, o.save)
+	if err != nil {
+		return Record{}, nil, waited, err
+	}
+	token := NewToken()
+	w := remoteWait{m: m, key: key}
+	defer w.end()
+	for {
+		asked := time.Now() // the lease counts from before the store was asked (M8)
+		err = m.storeCall(ctx, "acquire", func(ctx context.Context) error {
+			rec, err = m.store.Acquire(ctx, key, token, m.cfg.LockLease)
+			return err
+		})
+		if errors.Is(err, ErrNotFound) && o.create != nil {
+			rec, err = o.create(ctx, token)
+			if errors.Is(err, ErrExists) {
+				continue // another process was faster
+			}
+		}
+		if err == nil {
+			g.hold()
+			return rec, newLease(m, key, token, g, asked), waited || w.begun(), nil
+		}
+		var held *LockedError
+		switch {
+		case !errors.As(err, &held):
+			if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrRenewed) {
+				m.releaseInBackground(key, token) // it may hold the lock for all we know (M7)
+			}
+		case !w.begun():
+			if err = w.begin(true, o.save); err == nil && w.watching() {
+				continue
+			} else if err == nil {
+				err = w.sleep(ctx, held.Left)
+			}
+		default:
+			err = w.sleep(ctx, held.Left)
+		}
+		if err != nil {
+			g.leave()
+			return Record{}, nil, waited || w.begun(), err
+		}
+	}
+}
+
+// read loads the session for a ReadOnly request: it waits for the writer that
+// is under way when it comes, and for no later one (M2).
+func (m *Manager) read(ctx context.Context, key StoreKey) (rec Record, waited bool, err error) {
+	waited, err = m.gates.awaitHolder(ctx, key)
+	if err != nil {
+		return Record{}, waited, err
+	}
+	if waited {
+		rec, err = m.load(ctx, key, false)
+		return rec, true, err
+	}
+	var writer Holder
+	w := remoteWait{m: m, key: key}
+	defer w.end()
+	for {
+		rec, err = m.load(ctx, key, true)
+		if err != nil || rec.Lock == nil || w.begun() && rec.Lock.Holder != writer {
+			return rec, w.begun(), err
+		}
+		if !w.begun() {
+			writer = rec.Lock.Holder
+			if err = w.begin(false, false); err == nil && w.watching() {
+				continue
+			}
+		}
+		if err == nil {
+			err = w.sleep(ctx, rec.Lock.Left)
+		}
+		if err != nil {
+			return Record{}, true, err
+		}
+	}
+}
+
+func (m *Manager) load(ctx context.Context, key StoreKey, wait bool) (rec Record, err error) {
+	err = m.storeCall(ctx, "load", func(ctx context.Context) error {
+		rec, err = m.store.Load(ctx, key, wait)
+		return err
+	})
+	return rec, err
+}
