@@ -13,13 +13,13 @@ import (
 // and not aborted by the end of ctx (M20); but a new or renewed session is not
 // stored once its client is gone. Errors: ErrLockLost, ErrConflict,
 // ErrRenewed, ErrTooLarge, ErrUnavailable, ErrOutcomeUnknown, ErrReleased,
-// ErrNoSession; after an error the changes are still there to be saved.
+// ErrNoSession. After an error the changes are still there to be saved, unless
+// it is not known whether they were: then the same error comes again.
 func (s *Session) Save(ctx context.Context) error {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return err
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	if s.abandoned {
 		return nil // removed at release
 	}
@@ -30,21 +30,19 @@ func (s *Session) Save(ctx context.Context) error {
 // others can go on while it streams or computes. Changes that cannot be saved
 // are lost: errors as Save.
 func (s *Session) Release(ctx context.Context) error {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return err
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	return s.commitAndLetGo(ctx)
 }
 
 // hasChanges reports whether there is something that a release would store.
 func (s *Session) hasChanges() bool {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return false
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	return s.dirty || s.renew || s.abandoned && !s.removed
 }
 
@@ -55,32 +53,29 @@ func (s *Session) needsCommit() bool {
 
 // commitKeeping is Save for a reply whose headers are about to go out.
 func (s *Session) commitKeeping(ctx context.Context) error {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return nil // released meanwhile: nothing is left to be stored
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	return s.commit(ctx, true)
 }
 
 // finish is Release at the end of the request.
 func (s *Session) finish(ctx context.Context) error {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return nil // released before
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	return s.commitAndLetGo(ctx)
 }
 
 // finishDiscarding ends the request's hold without storing its changes, but
 // for Abandon, which takes effect in any case (M13).
 func (s *Session) finishDiscarding(ctx context.Context) error {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return nil
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	s.dirty, s.renew, s.replay, s.cookieDue = false, false, nil, false
 	return s.commitAndLetGo(ctx)
 }
@@ -128,6 +123,9 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 		s.slideCookie()
 		return nil
 	}
+	if s.unsettled != nil && !s.abandoned {
+		return s.unsettled // it may have taken effect: making the changes again could count them twice
+	}
 	m, begun := s.rq.m, time.Now()
 	save := m.saveContext(ctx)
 	defer save.stop()
@@ -145,6 +143,9 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 	e := Event{Kind: EventSaved, Mode: s.mode, Duration: time.Since(begun), Size: s.content.size}
 	if err != nil {
 		e.Kind, e.Err = EventSaveFailed, err
+		if s.lease == nil && (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOutcomeUnknown)) {
+			s.unsettled = err
+		}
 	} else {
 		s.dirty, s.renew, s.adopted, s.replay = false, false, false, nil
 	}
@@ -289,7 +290,7 @@ func (s *Session) remove(save context.Context) error {
 		return nil
 	}
 	m := s.rq.m
-	if s.stored {
+	if s.stored || s.unsettled != nil {
 		err := m.persist(save, "remove", func(ctx context.Context, _ bool) error {
 			return m.store.Remove(ctx, s.key, Token{}, EndDelete)
 		})

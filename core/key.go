@@ -34,12 +34,11 @@ func (k Key[T]) Get(s *Session) (T, error) {
 
 // Lookup is Get that tells a zero value from none.
 func (k Key[T]) Lookup(s *Session) (T, bool, error) {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		var none T
 		return none, false, err
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	return k.decode(s, &s.content)
 }
 

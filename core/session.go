@@ -35,6 +35,7 @@ type Session struct {
 	abandoned bool                   // to be removed at release
 	removed   bool                   // and it has been
 	cookieDue bool                   // the client is to be told its ID again
+	unsettled error                  // why it is not known whether the last save without the lock took effect
 
 	ctx    context.Context // made by Context; nil before
 	cancel context.CancelCauseFunc
@@ -86,27 +87,27 @@ func (s *Session) Created() time.Time {
 	return s.rec.Created
 }
 
-// use returns the session locked, or why it cannot be used.
-func (s *Session) use() (unlock func(), err error) {
+// lock locks the session for its use; an error says why it cannot be used, and
+// then it is not locked.
+func (s *Session) lock() error {
 	if s == nil {
-		return nil, ErrNoSession
+		return ErrNoSession
 	}
 	s.mu.Lock()
 	if s.isReleased() {
 		s.mu.Unlock()
-		return nil, ErrReleased
+		return ErrReleased
 	}
-	return s.mu.Unlock, nil
+	return nil
 }
 
 // change makes op on the content, and remembers it for a merge. op reports
 // whether it changed anything.
 func (s *Session) change(op func(*content) (bool, error)) error {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return err
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	switch {
 	case s.mode.readOnly():
 		return ErrReadOnly
@@ -129,22 +130,20 @@ func (s *Session) change(op func(*content) (bool, error)) error {
 
 // Has reports whether the session has a value of that name.
 func (s *Session) Has(name string) bool {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return false
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	_, found := s.content.items.find(name)
 	return found
 }
 
 // Keys returns the names of the session's values, sorted.
 func (s *Session) Keys() []string {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return nil
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	names := make([]string, len(s.content.items))
 	for i, it := range s.content.items {
 		names[i] = string(it.name)
@@ -154,11 +153,10 @@ func (s *Session) Keys() []string {
 
 // Len returns the number of the session's values.
 func (s *Session) Len() int {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return 0
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	return len(s.content.items)
 }
 
@@ -175,11 +173,10 @@ func (s *Session) Clear() error {
 
 // Timeout returns the session's idle timeout; 0 if it has none.
 func (s *Session) Timeout() time.Duration {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return 0
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	return s.rq.m.timeout(&s.content)
 }
 
@@ -199,11 +196,10 @@ func (s *Session) SetTimeout(d time.Duration) error {
 
 // Owner returns what SetOwner has set; "" if nothing.
 func (s *Session) Owner() string {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return ""
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	return s.content.owner
 }
 
@@ -242,11 +238,10 @@ func (s *Session) Remember(on bool) error {
 // Config.RenewGrace. If the client is gone by the time of the save, nothing is
 // saved. Errors as Delete, ErrHeadersSent also for a session that has a cookie.
 func (s *Session) Renew() error {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return err
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	switch {
 	case s.mode.readOnly():
 		return ErrReadOnly
@@ -262,11 +257,10 @@ func (s *Session) Renew() error {
 // whatever the reply's status is (M15). Requests that hold the session at that
 // time cannot bring it back.
 func (s *Session) Abandon() error {
-	unlock, err := s.use()
-	if err != nil {
+	if err := s.lock(); err != nil {
 		return err
 	}
-	defer unlock()
+	defer s.mu.Unlock()
 	s.abandoned = true
 	return nil
 }
