@@ -226,7 +226,7 @@ func (k *kit) reapAll(n, attempt int) {
 	var mu sync.Mutex
 	claims := make(map[session.StoreKey]int)
 	k.together(8, func(i int) {
-		for {
+		for range n + 1 { // and not for ever, should a store never run dry
 			got, err := k.both()[i%2].Reap(k.namespace, 3, session.NewToken(), lease)
 			k.expect(err, "Reap", nil)
 			if len(got) == 0 {
