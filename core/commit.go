@@ -275,7 +275,16 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ke
 			l.move(s.key)
 		}
 	}
-	l.endSave(errors.Is(err, ErrLockLost))
+	state := lockUnknown
+	switch {
+	case errors.Is(err, ErrLockLost):
+		state = lockLost
+	case err == nil && keep:
+		state = lockHeld
+	case err == nil:
+		state = lockReleased
+	}
+	l.endSave(state)
 	if err != nil {
 		return err
 	}
@@ -291,14 +300,22 @@ func (s *Session) remove(save context.Context) error {
 	}
 	m := s.rq.m
 	if s.stored || s.unsettled != nil {
+		saving := s.lease != nil && s.lease.beginSave()
 		err := m.persist(save, "remove", func(ctx context.Context, _ bool) error {
 			return m.store.Remove(ctx, s.key, Token{}, EndDelete)
 		})
+		if saving {
+			state := lockUnknown
+			if err == nil {
+				state = lockReleased
+			}
+			s.lease.endSave(state)
+		}
 		if err != nil {
 			return err
 		}
 		if s.lease != nil {
-			s.lease.release(save, lockReleased)
+			s.lease.stop()
 		}
 		s.rq.tell("", 0)
 	}
