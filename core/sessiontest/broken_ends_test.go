@@ -50,6 +50,22 @@ var brokenMoves = []broken{
 			delete(m.entries, c.how.MoveTo)
 		}
 	})},
+	{"S11", "lets anybody move", doing(opSave, func(m *model, c *call) {
+		m.editLive(c.key, func(e *entry) {
+			if c.moves() {
+				e.token = c.token
+			}
+		})
+	})},
+	{"S11", "does not extend the expiry when it moves", doing(opSave, func(m *model, c *call) {
+		if !c.moves() {
+			return
+		}
+		var before time.Time
+		m.editLive(c.key, func(e *entry) { before = e.expires })
+		c.answer(m.saveIt(c))
+		m.editLive(c.how.MoveTo, func(e *entry) { e.expires = before })
+	})},
 	{"S11", "releases the lock when the new key is taken", answering(opSave, func(m *model, c *call) {
 		if c.moves() && errors.Is(c.err, session.ErrExists) {
 			m.edit(c.key, (*entry).unlock)
@@ -213,6 +229,9 @@ var brokenEnds = []broken{
 		}
 	})},
 	{"S12", "deletes what is removed with a reason", doing(opRemove, func(m *model, c *call) { c.reason = session.EndDelete })},
+	{"S12", "reports what has no Events", doing(opRemove, func(m *model, c *call) {
+		m.editLive(c.key, func(e *entry) { e.rec.Events = true })
+	})},
 	{"S12", "reports what is deleted", doing(opRemove, func(m *model, c *call) {
 		m.editLive(c.key, func(*entry) {
 			if c.reason == session.EndDelete {
@@ -295,6 +314,24 @@ var brokenCalls = []broken{
 		}
 		return h, h
 	}},
+	{"S13", "holds a connection for every refused caller", func(m *model) (here, there session.Store) {
+		var left atomic.Int64
+		left.Store(32)
+		h := &hooked{
+			model: m,
+			before: func(_ *model, c *call) {
+				if left.Load() <= 0 {
+					<-c.ctx.Done()
+				}
+			},
+			after: only(opAcquire, func(_ *model, c *call) {
+				if errors.Is(c.err, session.ErrLocked) {
+					left.Add(-1)
+				}
+			}),
+		}
+		return h, h
+	}},
 	{"S13", "leaks a connection with every cancelled call", func(m *model) (here, there session.Store) {
 		var left atomic.Int64
 		left.Store(10)
@@ -319,6 +356,11 @@ var brokenCalls = []broken{
 	{"S14", "never returns when it is cancelled", doing("", func(_ *model, c *call) {
 		if c.ctx.Err() != nil {
 			time.Sleep(time.Hour)
+		}
+	})},
+	{"S14", "releases the lock of a cancelled Save", doing(opSave, func(m *model, c *call) {
+		if c.ctx.Err() != nil {
+			m.editLive(c.key, (*entry).unlock)
 		}
 	})},
 	{"S14", "says of a cancelled Save that the lock is lost", answering(opSave, func(_ *model, c *call) {
@@ -357,10 +399,10 @@ var brokenCalls = []broken{
 
 // brokenOptional break the optional interfaces.
 var brokenOptional = []broken{
-	{"Watcher", "is no Watcher though one is wanted", func(m *model) (here, there session.Store) {
-		s := struct{ session.Store }{m}
-		return s, s
-	}},
+	{"Watcher", "is no Watcher though one is wanted", bare},
+	{"OwnerIndex", "is no OwnerIndex though one is wanted", bare},
+	{"Iterator", "is no Iterator though one is wanted", bare},
+	{"Pinger", "is no Pinger though one is wanted", bare},
 	{"Watcher", "wakes nobody at Release", doing(opRelease, func(m *model, c *call) {
 		m.editLive(c.key, func(e *entry) {
 			if e.holds(c.token) {
@@ -393,12 +435,23 @@ var brokenOptional = []broken{
 		s := listingBackwards{m}
 		return s, s
 	}},
+	{"OwnerIndex", "takes nobody for an owner", func(m *model) (here, there session.Store) {
+		s := listingNobodys{m}
+		return s, s
+	}},
+	{"OwnerIndex", "goes by the owner from before a Swap", doing(opSwap, func(m *model, c *call) {
+		m.editLive(c.key, func(e *entry) { c.rec.Owner = e.rec.Owner })
+	})},
 	{"OwnerIndex", "spares nobody at RemoveOwner", func(m *model) (here, there session.Store) {
 		s := sparingNobody{m}
 		return s, s
 	}},
 	{"Iterator", "sees records twice", func(m *model) (here, there session.Store) {
 		s := seeingTwice{m}
+		return s, s
+	}},
+	{"Iterator", "goes on after an error", func(m *model) (here, there session.Store) {
+		s := goingOn{m}
 		return s, s
 	}},
 	{"Iterator", "holds its lock while it iterates", func(m *model) (here, there session.Store) {
@@ -409,6 +462,12 @@ var brokenOptional = []broken{
 		s := failingPing{m}
 		return s, s
 	}},
+}
+
+// bare hides a model's optional interfaces.
+func bare(m *model) (here, there session.Store) {
+	s := struct{ session.Store }{m}
+	return s, s
 }
 
 type wakingOne struct{ *model }
@@ -465,6 +524,15 @@ func (s listingBackwards) ListOwner(ctx context.Context, namespace, owner string
 	return infos, err
 }
 
+type listingNobodys struct{ *model }
+
+func (s listingNobodys) ListOwner(ctx context.Context, namespace, owner string) ([]session.Info, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	infos := s.infos(namespace, s.now())
+	return slices.DeleteFunc(infos, func(i session.Info) bool { return i.Owner != owner }), ctx.Err()
+}
+
 type sparingNobody struct{ *model }
 
 func (s sparingNobody) RemoveOwner(ctx context.Context, namespace, owner string, reason session.EndReason, _ ...session.StoreKey) (int, error) {
@@ -480,6 +548,18 @@ func (s seeingTwice) All(ctx context.Context, namespace string) iter.Seq2[sessio
 				if !yield(info, err) {
 					return
 				}
+			}
+		}
+	}
+}
+
+type goingOn struct{ *model }
+
+func (s goingOn) All(ctx context.Context, namespace string) iter.Seq2[session.Info, error] {
+	return func(yield func(session.Info, error) bool) {
+		for info := range s.model.All(context.Background(), namespace) {
+			if !yield(info, ctx.Err()) {
+				return
 			}
 		}
 	}
