@@ -86,10 +86,11 @@ func (s *Session) finishDiscarding(ctx context.Context) error {
 func (s *Session) commitAndLetGo(ctx context.Context) error {
 	state := lockUnknown
 	defer func() { s.letGo(ctx, state) }()
-	if !s.dirty && !s.renew && !s.abandoned && s.adopted {
-		s.abandoned = true // nothing was put into it: it leaves no trace (M10)
-	}
 	saves := s.dirty || s.renew || s.abandoned
+	if s.adopted && !saves {
+		state = s.dropAdopted(ctx)
+		return nil
+	}
 	err := s.commit(ctx, false)
 	switch {
 	case !saves:
@@ -100,6 +101,25 @@ func (s *Session) commitAndLetGo(ctx context.Context) error {
 		state = lockHeld
 	}
 	return err
+}
+
+// dropAdopted removes the empty record that adopting an ID has stored: nothing
+// was put into it, so it leaves no trace (M10). If it is another's by now, it
+// stays; if it cannot be removed, it expires.
+func (s *Session) dropAdopted(ctx context.Context) lockState {
+	m := s.rq.m
+	if !s.lease.beginSave() {
+		return lockUnknown
+	}
+	err := m.storeCall(context.WithoutCancel(ctx), "remove", func(ctx context.Context) error {
+		return m.store.Remove(ctx, s.key, s.lease.token, EndDelete)
+	})
+	s.lease.endSave(errors.Is(err, ErrLockLost))
+	if err != nil {
+		m.failedInBackground(ctx, err)
+		return lockUnknown
+	}
+	return lockReleased
 }
 
 // letGo ends the use of the session.
