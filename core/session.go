@@ -248,8 +248,15 @@ func (s *Session) Renew() error {
 	case !s.rq.canTell():
 		return ErrHeadersSent
 	}
-	s.renew = s.stored // else its ID is as new as can be
-	return nil
+	switch {
+	case s.stored:
+		s.renew = true
+	case s.rq.m.cfg.AdoptExpiredID && s.unsettled == nil:
+		// No store knows it, but somebody else may have chosen its ID.
+		s.id = newID()
+		s.key = storeKey(s.rq.m.cfg.Namespace, s.id)
+	}
+	return nil // the ID of another new session is as new as can be
 }
 
 // Abandon removes the session, and its cookie, when it is released: call it
