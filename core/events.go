@@ -10,14 +10,18 @@ import (
 // ReapInterval or so: with jitter, so that processes started together do not
 // reap together.
 type reaper struct {
-	m       *Manager
+	m      *Manager
+	ctx    context.Context
+	cancel context.CancelFunc
+
 	mu      sync.Mutex
-	timer   *time.Timer // nil if there is nothing to do
-	stopped bool
+	timer   *time.Timer   // nil if there is nothing to do
+	running chan struct{} // closed when the round under way is over; nil if there is none
 }
 
 func startReaper(m *Manager) *reaper {
 	r := &reaper{m: m}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if m.cfg.ReapInterval != off {
 		r.mu.Lock() // the timer may fire before it is assigned
 		r.timer = time.AfterFunc(jitter(m.cfg.ReapInterval), r.run)
@@ -26,27 +30,46 @@ func startReaper(m *Manager) *reaper {
 	return r
 }
 
-// run makes one round, as a background job so that Close waits for it.
+// run makes one round, in the timer's goroutine. The next one is due only when
+// it is over, however long that takes: there is no StoreTimeout, since much may
+// have expired while the store was down, and the store works in small batches.
 func (r *reaper) run() {
-	m := r.m
-	m.background.do(func(ctx context.Context) {
-		// Much may have expired since a time that the store was down: no
-		// StoreTimeout, the store works in small batches.
-		_, err := m.store.Reap(ctx, m.cfg.Namespace, -1, Token{}, 0)
-		m.failedInBackground(ctx, err)
-	})
+	r.mu.Lock()
+	if r.ctx.Err() != nil {
+		r.mu.Unlock()
+		return
+	}
+	r.running = make(chan struct{})
+	r.mu.Unlock()
+
+	_, err := r.m.store.Reap(r.ctx, r.m.cfg.Namespace, -1, Token{}, 0)
+	r.m.failedInBackground(r.ctx, err)
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.stopped {
-		r.timer.Reset(jitter(m.cfg.ReapInterval))
+	close(r.running)
+	r.running = nil
+	if r.ctx.Err() == nil {
+		r.timer.Reset(jitter(r.m.cfg.ReapInterval))
 	}
 }
 
-func (r *reaper) stop() {
+// stop ends the rounds, and waits for the one under way.
+func (r *reaper) stop(ctx context.Context) error {
+	r.cancel()
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.stopped = true
+	running := r.running
 	if r.timer != nil {
 		r.timer.Stop()
+	}
+	r.mu.Unlock()
+	if running == nil {
+		return nil
+	}
+	select {
+	case <-running:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

@@ -151,9 +151,7 @@ func (m *Manager) Ping(ctx context.Context) error {
 // ErrUnavailable. Call it after the HTTP server's Shutdown. If ctx ends first,
 // Close gives up waiting and returns its error. It does not close the store.
 func (m *Manager) Close(ctx context.Context) error {
-	m.reaper.stop()
-	err := m.inUse.close(ctx)
-	err = cmp.Or(err, m.background.drain(ctx))
+	err := cmp.Or(m.reaper.stop(ctx), m.inUse.close(ctx), m.background.drain(ctx))
 	m.background.cancel()
 	if err != nil {
 		return fmt.Errorf("session: Close: sessions are still in use: %w", err)

@@ -8,23 +8,23 @@ import (
 )
 
 // open acquires the client's session, or makes a new one.
-func (rq *Request) open(ctx context.Context, mode Mode) (*Session, error) {
+func (rq *Request) open(ctx context.Context, mode Mode) (s *Session, waited bool, err error) {
 	m := rq.m
 	if err := m.inUse.enter(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	begun := time.Now()
-	s, waited, err := rq.find(ctx, mode)
-	if err != nil {
-		m.inUse.leave()
-		m.observe(ctx, Event{Kind: EventAcquireFailed, Mode: mode, Duration: time.Since(begun), Waited: waited, Err: err})
-		return nil, err
+	defer func() {
+		if s == nil { // nor if the store panics does Close wait for it
+			m.inUse.leave()
+		}
+	}()
+	if s, waited, err = rq.find(ctx, mode); s != nil {
+		s.started = time.Now()
 	}
-	s.started = time.Now()
-	m.observe(ctx, Event{Kind: EventAcquired, Mode: mode, Duration: s.started.Sub(begun), Waited: waited})
-	return s, nil
+	return s, waited, err
 }
 
+// find looks for the client's session in the store.
 func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool, err error) {
 	m := rq.m
 	rq.mu.Lock()
@@ -35,36 +35,36 @@ func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool
 	}
 	wait := withLazyTimeout(ctx, m.cfg.AcquireTimeout, ErrAcquireTimeout)
 	defer wait.stop()
-	s = &Session{rq: rq, mode: mode, id: id, key: storeKey(m.cfg.Namespace, id), stored: true}
+	found := &Session{rq: rq, mode: mode, id: id, key: storeKey(m.cfg.Namespace, id), stored: true}
 	switch mode {
 	case Exclusive:
 		var o lockOptions
 		if m.cfg.AdoptExpiredID {
-			o.create = s.adopt
+			o.create = found.adopt
 		}
-		s.rec, s.lease, waited, err = m.lock(wait, s.key, o)
+		found.rec, found.lease, waited, err = m.lock(wait, found.key, o)
 	case ReadOnly:
-		s.rec, waited, err = m.read(wait, s.key)
+		found.rec, waited, err = m.read(wait, found.key)
 	default:
-		s.rec, err = m.load(wait, s.key, false)
+		found.rec, err = m.load(wait, found.key, false)
 	}
-	if err == nil && !s.adopted {
-		s.content, err = decodeFrame(s.rec.Data)
+	if err == nil && !found.adopted {
+		found.content, err = decodeFrame(found.rec.Data)
 	}
 	switch {
 	case err == nil:
-		s.content.owner, s.rec.Data = s.rec.Owner, nil
-		s.isNew = s.adopted
-		s.keepAlive()
-		return s, waited, nil
+		found.content.owner, found.rec.Data = found.rec.Owner, nil
+		found.isNew = found.adopted
+		found.keepAlive()
+		return found, waited, nil
 	case errors.Is(err, ErrNotFound):
 		m.observe(ctx, Event{Kind: EventUnknownID, Mode: mode})
 		if m.cfg.AdoptExpiredID {
 			return rq.fresh(mode, id), waited, nil
 		}
 	case errors.Is(err, ErrCorrupt):
-		if s.lease != nil {
-			s.lease.release(ctx, lockHeld)
+		if found.lease != nil {
+			found.lease.release(ctx, lockHeld)
 		}
 		m.observe(ctx, Event{Kind: EventCorrupt, Mode: mode, Err: err})
 		m.cfg.Logger.Error("session: a stored session cannot be read; it is left alone and its client gets a new one", "error", err)

@@ -139,10 +139,13 @@ func (rq *Request) acquire(ctx context.Context, modes []Mode) (*Session, error) 
 	if before != nil && before.mode.covers(mode) && !before.isReleased() {
 		return before, nil
 	}
-	s, err := rq.replace(ctx, before, mode)
-	if rq.endAcquire(s) && s != nil { // a goroutine of the handler was still waiting
-		return nil, errors.Join(ErrNoSession, s.finishDiscarding(ctx))
+	begun := time.Now()
+	s, waited, err := rq.replace(ctx, before, mode)
+	e := Event{Kind: EventAcquired, Mode: mode, Duration: time.Since(begun), Waited: waited, Err: err}
+	if err != nil {
+		e.Kind = EventAcquireFailed
 	}
+	rq.m.observe(ctx, e)
 	return s, err
 }
 
@@ -201,13 +204,18 @@ func (rq *Request) beginAcquire(ctx context.Context, mode Mode) (*Session, error
 }
 
 // replace acquires anew, in place of a session held in a weaker mode.
-func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (*Session, error) {
+func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (s *Session, waited bool, err error) {
+	defer func() {
+		if ended := rq.endAcquire(s); ended && s != nil { // a goroutine of the handler was still waiting
+			s, err = nil, errors.Join(ErrNoSession, s.finishDiscarding(ctx))
+		}
+	}()
 	if before != nil {
 		if before.hasChanges() {
-			return nil, fmt.Errorf("session: acquire: the session is held %v with unsaved changes: Save it before acquiring it %v", before.mode, mode)
+			return nil, false, fmt.Errorf("session: acquire: the session is held %v with unsaved changes: Save it before acquiring it %v", before.mode, mode)
 		}
 		if err := before.Release(ctx); err != nil && !errors.Is(err, ErrReleased) {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	return rq.open(ctx, mode)

@@ -209,10 +209,14 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 	if err != nil {
 		return Record{}, nil, waited, err
 	}
-	token := NewToken()
 	w := remoteWait{m: m, key: key}
-	defer w.end()
-	for {
+	defer func() {
+		w.end()
+		if l == nil { // nor if the store panics does the turn stay
+			g.leave()
+		}
+	}()
+	for token := NewToken(); ; {
 		asked := time.Now() // the lease counts from before the store was asked (M8)
 		err = m.storeCall(ctx, "acquire", func(ctx context.Context) error {
 			rec, err = m.store.Acquire(ctx, key, token, m.cfg.LockLease)
@@ -224,28 +228,28 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 				continue // another process was faster
 			}
 		}
+		waited = waited || w.begun()
 		if err == nil {
 			g.hold()
-			return rec, newLease(m, key, token, g, asked), waited || w.begun(), nil
+			return rec, newLease(m, key, token, g, asked), waited, nil
 		}
 		var held *LockedError
-		switch {
-		case !errors.As(err, &held):
+		if !errors.As(err, &held) {
 			if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrRenewed) {
 				m.releaseInBackground(key, token) // it may hold the lock for all we know (M7)
 			}
-		case !w.begun():
-			if err = w.begin(true, o.save); err == nil && w.watching() {
-				continue
-			} else if err == nil {
-				err = w.sleep(ctx, held.Left)
-			}
-		default:
-			err = w.sleep(ctx, held.Left)
+			return Record{}, nil, waited, err
 		}
-		if err != nil {
-			g.leave()
-			return Record{}, nil, waited || w.begun(), err
+		if !w.begun() {
+			if err = w.begin(true, o.save); err != nil {
+				return Record{}, nil, false, err
+			}
+			if w.watching() {
+				continue
+			}
+		}
+		if err = w.sleep(ctx, held.Left); err != nil {
+			return Record{}, nil, true, err
 		}
 	}
 }
@@ -271,14 +275,14 @@ func (m *Manager) read(ctx context.Context, key StoreKey) (rec Record, waited bo
 		}
 		if !w.begun() {
 			writer = rec.Lock.Holder
-			if err = w.begin(false, false); err == nil && w.watching() {
+			if err = w.begin(false, false); err != nil {
+				return Record{}, false, err
+			}
+			if w.watching() {
 				continue
 			}
 		}
-		if err == nil {
-			err = w.sleep(ctx, rec.Lock.Left)
-		}
-		if err != nil {
+		if err = w.sleep(ctx, rec.Lock.Left); err != nil {
 			return Record{}, true, err
 		}
 	}
