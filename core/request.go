@@ -274,7 +274,7 @@ func (rq *Request) Finish(ctx context.Context, out Outcome) error {
 	rq.ended = true
 	s, failed := rq.session, rq.failed
 	if s == nil && !rq.acquiring && !rq.m.cfg.SkipKeepAliveWhenUnused {
-		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch) {
+		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch, rq.m.cfg.RefreshInterval) {
 			rq.m.keepAlive.touch(storeKey(rq.m.cfg.Namespace, id))
 		}
 	}

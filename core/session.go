@@ -182,7 +182,9 @@ func (s *Session) Timeout() time.Duration {
 
 // SetTimeout gives this session an idle timeout of its own, from the next save
 // on, of at least a second; 0 gives it Config.IdleTimeout again. It does not
-// lift Config.AbsoluteTimeout. Errors as Delete.
+// lift Config.AbsoluteTimeout. Requests that never acquire the session extend
+// its life once per Config.RefreshInterval only, which may be too seldom for a
+// timeout shorter than that. Errors as Delete.
 func (s *Session) SetTimeout(d time.Duration) error {
 	if d != 0 && (d < time.Second || d > maxDuration) {
 		return fmt.Errorf("session: SetTimeout: %v: must be from 1s to %v, or 0 for Config.IdleTimeout", d, maxDuration)
