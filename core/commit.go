@@ -309,21 +309,37 @@ func (s *Session) remove(save context.Context) error {
 	if s.removed {
 		return nil
 	}
-	m := s.rq.m
 	if s.stored || s.unsettled != nil {
-		err := m.persist(save, "remove", func(ctx context.Context, _ bool) error {
-			return m.store.Remove(ctx, s.key, Token{}, EndDelete)
-		})
-		if err != nil {
+		if err := s.removeStored(save); err != nil {
 			return err
-		}
-		if s.lease != nil {
-			s.lease.release(save, lockReleased)
 		}
 		s.rq.tell("", 0)
 	}
 	s.removed = true
 	return nil
+}
+
+func (s *Session) removeStored(save context.Context) error {
+	m := s.rq.m
+	held := s.lease != nil && s.lease.beginSave()
+	err := m.persist(save, "remove", func(ctx context.Context, _ bool) error {
+		if err := m.store.Remove(ctx, s.key, Token{}, EndDelete); err != nil || held {
+			return err
+		}
+		// Somebody else may have renewed the session since it was read: then
+		// there was nothing to remove, and it lives under a new ID.
+		if _, err := m.store.Load(ctx, s.key, false); errors.Is(err, ErrRenewed) || errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		return nil
+	})
+	if err == nil && s.lease != nil {
+		s.lease.release(save, lockReleased)
+	}
+	if held {
+		s.lease.endSave(false)
+	}
+	return err
 }
 
 // swapAttempts is how often a Concurrent save is tried without the lock (M4).

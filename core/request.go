@@ -247,7 +247,7 @@ func (rq *Request) BeforeHijack(ctx context.Context, out Outcome) error {
 
 func (rq *Request) beforeHeaders(ctx context.Context, out Outcome, commit func(*Session, context.Context) error) error {
 	var err error
-	if s := rq.inHand(); s != nil && !rq.m.cfg.Discard(out) {
+	if s := rq.inHand(); s != nil && (s.isAbandoned() || !rq.m.cfg.Discard(out)) {
 		err = commit(s, ctx)
 	}
 	rq.mu.Lock()
