@@ -295,6 +295,9 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ke
 			l.move(s.key)
 		}
 	}
+	if err == nil && !keep {
+		l.release(save, lockReleased) // before a renewal can find it gone
+	}
 	l.endSave(errors.Is(err, ErrLockLost))
 	if err != nil {
 		return err
