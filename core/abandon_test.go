@@ -130,9 +130,9 @@ func TestM15_InFlightCannotBringItBack(t *testing.T) {
 				sv.check(logout.end(ok200))
 				sv.stored(0)
 
-				wantErr(t, s.Save(r.ctx), want[mode])
+				wantIs(t, s.Save(r.ctx), want[mode])
 				err := r.end(ok200)
-				wantErr(t, err, want[mode])
+				wantIs(t, err, want[mode])
 				if session.HTTPStatus(err) != 409 {
 					t.Error("status", session.HTTPStatus(err))
 				}
@@ -168,12 +168,13 @@ func TestM15_WaitersGetANewSession(t *testing.T) {
 		sv := newService(t, session.Config{})
 		other := newProcess(t, sv.memory, session.Config{})
 		c := sv.visitor()
+		old := c.id
 		r := c.begin()
 		s := r.acquire(session.Exclusive)
 		for _, m := range []*session.Manager{sv.Manager, other.Manager} {
 			go func() {
-				_ = (&client{t: t, m: m, id: c.id}).do(mode, func(s *session.Session) {
-					if !s.IsNew() || s.ID() == c.id {
+				_ = (&client{t: t, m: m, id: old}).do(mode, func(s *session.Session) {
+					if !s.IsNew() || s.ID() == old {
 						t.Error("the session came back")
 					}
 				})
@@ -196,7 +197,7 @@ func TestM15_StoreDown(t *testing.T) {
 			s := r.acquire(mode)
 			sv.check(s.Abandon())
 			sv.faults.Next(sessiontest.OpRemove, -1, down)
-			wantErr(t, r.end(out), session.ErrUnavailable)
+			wantIs(t, r.end(out), session.ErrUnavailable)
 			r.noCookie() // the client can try to log out again
 			sv.stored(1)
 			sv.faults.Reset()
@@ -231,7 +232,7 @@ func TestM15_AbandonOfAnUncertainSession(t *testing.T) {
 		s := r.acquire(mode)
 		sv.check(countKey.Set(s, 1))
 		sv.faults.Next(sessiontest.OpCreate, -1, sessiontest.Fault{Kind: sessiontest.FailAfter})
-		wantErr(t, s.Save(r.ctx), session.ErrUnavailable)
+		wantIs(t, s.Save(r.ctx), session.ErrUnavailable)
 		sv.stored(1)
 		sv.check(s.Abandon())
 		sv.check(r.end(ok200))
@@ -253,7 +254,7 @@ func TestM15_AbandonMeetsRenew(t *testing.T) {
 
 		sv.check(s.Abandon())
 		err := logout.end(ok200)
-		wantErr(t, err, session.ErrRenewed)
+		wantIs(t, err, session.ErrRenewed)
 		logout.noCookie() // it must not overwrite the new one (M16)
 
 		sv.check(renewing.do(mode, func(s *session.Session) { sv.check(s.Abandon()) }))

@@ -44,7 +44,7 @@ func TestM11_AdoptedInReadOnlyModesIsNotStored(t *testing.T) {
 		if s.ID() != id24('a') {
 			t.Error("not adopted")
 		}
-		wantErr(t, countKey.Set(s, 1), session.ErrReadOnly)
+		wantIs(t, countKey.Set(s, 1), session.ErrReadOnly)
 		sv.check(r.end(ok200))
 		r.noCookie()
 		sv.stored(0)

@@ -114,12 +114,13 @@ func (s *Session) dropAdopted(ctx context.Context) lockState {
 	err := m.storeCall(context.WithoutCancel(ctx), "remove", func(ctx context.Context) error {
 		return m.store.Remove(ctx, s.key, s.lease.token, EndDelete)
 	})
-	s.lease.endSave(errors.Is(err, ErrLockLost))
+	state := lockReleased
 	if err != nil {
+		state = lockUnknown
 		m.failedInBackground(ctx, err)
-		return lockUnknown
 	}
-	return lockReleased
+	s.lease.endSave(state)
+	return state
 }
 
 // letGo ends the use of the session.
@@ -295,10 +296,16 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ke
 			l.move(s.key)
 		}
 	}
-	if err == nil && !keep {
-		l.release(save, lockReleased) // before a renewal can find it gone
+	state := lockUnknown
+	switch {
+	case errors.Is(err, ErrLockLost):
+		state = lockLost
+	case err == nil && keep:
+		state = lockHeld
+	case err == nil:
+		state = lockReleased
 	}
-	l.endSave(errors.Is(err, ErrLockLost))
+	l.endSave(state)
 	if err != nil {
 		return err
 	}
@@ -336,11 +343,15 @@ func (s *Session) removeStored(save context.Context) error {
 		}
 		return nil
 	})
-	if err == nil && s.lease != nil {
-		s.lease.release(save, lockReleased)
-	}
 	if held {
-		s.lease.endSave(false)
+		state := lockUnknown
+		if err == nil {
+			state = lockReleased
+		}
+		s.lease.endSave(state)
+	}
+	if err == nil && s.lease != nil {
+		s.lease.stop()
 	}
 	return err
 }

@@ -47,7 +47,7 @@ func TestM13_WhichOutcomesDiscard(t *testing.T) {
 				sv.check(r.end(tt.out))
 				r.noCookie()
 				c.count(want)
-				wantErr(t, countKey.Set(s, 3), session.ErrReleased)
+				wantIs(t, countKey.Set(s, 3), session.ErrReleased)
 				if mode == session.Exclusive {
 					sv.total(3) // acquire, save or release; and count's
 				}
@@ -206,7 +206,7 @@ func TestA4_PanicInTheSave(t *testing.T) {
 		}()
 		_ = r.Finish(context.Background(), ok200)
 	}()
-	wantErr(t, countKey.Set(s, 1), session.ErrReleased)
+	wantIs(t, countKey.Set(s, 1), session.ErrReleased)
 	sv.check(c.do(session.Exclusive, func(s *session.Session) {}))
 	c.count(10)
 	if n := sv.calls.Counts()[sessiontest.OpSave]; n != 1 {

@@ -130,13 +130,18 @@ func (l *lease) beginSave() bool {
 	return true
 }
 
-// endSave ends what beginSave began. lockLost is what the save found out.
-func (l *lease) endSave(lockLost bool) {
+// endSave ends what beginSave began. state is what the save has made of the
+// lock, if it is known.
+func (l *lease) endSave(state lockState) {
 	l.mu.Lock()
 	l.saving--
-	if lockLost && !l.lost && !l.done {
+	switch {
+	case l.lost || l.done:
+	case state == lockLost:
 		l.lose() // unlocks
 		return
+	case state == lockReleased:
+		l.done = true // a renewal that is under way finds no lock: that is no loss
 	}
 	l.mu.Unlock()
 }
@@ -177,7 +182,7 @@ func (l *lease) enter() {
 // (unknown), that is done in the background: nobody should wait for a store
 // that does not answer.
 func (l *lease) release(ctx context.Context, state lockState) {
-	if l.beginSave() { // else it is lost, and given up already
+	if l.beginSave() { // else it is lost or released, and given up already
 		switch state {
 		case lockHeld:
 			err := l.m.storeCall(context.WithoutCancel(ctx), "release", func(ctx context.Context) error {
@@ -186,9 +191,7 @@ func (l *lease) release(ctx context.Context, state lockState) {
 			l.m.failedInBackground(ctx, err) // the lock ends with its lease
 		case lockUnknown:
 			l.m.releaseInBackground(l.key, l.token)
-		case lockReleased:
 		}
-		l.endSave(false)
 	}
 	l.stop()
 }
@@ -199,6 +202,7 @@ type lockState uint8
 const (
 	lockHeld lockState = iota
 	lockReleased
+	lockLost
 	lockUnknown
 )
 

@@ -82,7 +82,7 @@ func TestM16_OldID(t *testing.T) {
 				time.Sleep(grace - time.Millisecond)
 				r := old.begin()
 				_, err := session.Acquire(r.ctx, mode)
-				wantErr(t, err, session.ErrRenewed)
+				wantIs(t, err, session.ErrRenewed)
 				if session.HTTPStatus(err) != 409 {
 					t.Error("status", session.HTTPStatus(err))
 				}
@@ -114,7 +114,7 @@ func TestM16_WaitersUnderTheOldID(t *testing.T) {
 				go func() {
 					r := (&client{t: t, m: m, id: old}).begin()
 					_, err := session.Acquire(r.ctx, mode)
-					wantErr(t, err, session.ErrRenewed)
+					wantIs(t, err, session.ErrRenewed)
 					sv.check(r.end(session.Outcome{Status: session.HTTPStatus(err)}))
 					done <- r
 				}()
@@ -159,7 +159,7 @@ func TestM16_RenewIsAtomicWithTheSave(t *testing.T) {
 				took := kind == sessiontest.FailAfter || kind == sessiontest.HangAfter || n > 0
 				hangs := kind == sessiontest.HangBefore || kind == sessiontest.HangAfter
 				if n < 0 || hangs && n > 1 { // SaveTimeout passed
-					wantErr(t, err, session.ErrUnavailable)
+					wantIs(t, err, session.ErrUnavailable)
 					r.noCookie()
 				} else {
 					sv.check(err)
@@ -172,7 +172,7 @@ func TestM16_RenewIsAtomicWithTheSave(t *testing.T) {
 				r = old.begin()
 				s, err = session.Acquire(r.ctx, session.Exclusive)
 				if took {
-					wantErr(t, err, session.ErrRenewed)
+					wantIs(t, err, session.ErrRenewed)
 				} else if n, _ := countKey.Get(s); err != nil || n != 1 || s.Owner() != "" {
 					t.Errorf("kind %v, %d times: %v: a half of the login is stored: count %d, owner %q", kind, n, err, n, s.Owner())
 				}
@@ -234,7 +234,7 @@ func TestM16_RenewThenEarlyHeaders(t *testing.T) {
 		if s.ID() != c.id {
 			t.Error("no new ID")
 		}
-		wantErr(t, s.Renew(), session.ErrHeadersSent)
+		wantIs(t, s.Renew(), session.ErrHeadersSent)
 
 		seen := make(chan int, 2)
 		for _, m := range []*session.Manager{sv.Manager, other.Manager} {
@@ -304,7 +304,7 @@ func TestM16_TwoRenews(t *testing.T) {
 			c.count(2)
 			for id := range ids {
 				_, err := session.Acquire((&client{t: t, m: sv.Manager, id: id}).begin().ctx, session.Snapshot)
-				wantErr(t, err, session.ErrRenewed)
+				wantIs(t, err, session.ErrRenewed)
 			}
 		})
 	}
@@ -331,14 +331,14 @@ func TestM16_RenewSideBySide(t *testing.T) {
 		}()
 		synctest.Wait()
 		if mode == session.Exclusive { // b holds the lock: a waits for it
-			wantErr(t, a.end(ok200), session.ErrRenewed)
+			wantIs(t, a.end(ok200), session.ErrRenewed)
 			a.noCookie()
 			sv.check(<-done)
 			b.keepCookie()
 			c.count(1)
 		} else {
 			sv.check(a.end(ok200))
-			wantErr(t, <-done, session.ErrRenewed)
+			wantIs(t, <-done, session.ErrRenewed)
 			b.noCookie()
 			c.count(2)
 		}
@@ -369,7 +369,7 @@ func TestM16_RefusedInReadOnlyModes(t *testing.T) {
 		sv := newService(t, session.Config{})
 		c := sv.visitor()
 		old := c.id
-		sv.check(c.do(mode, func(s *session.Session) { wantErr(t, s.Renew(), session.ErrReadOnly) }))
+		sv.check(c.do(mode, func(s *session.Session) { wantIs(t, s.Renew(), session.ErrReadOnly) }))
 		if c.id != old {
 			t.Error("renewed")
 		}

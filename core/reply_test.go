@@ -73,11 +73,11 @@ func TestM12_FailureBeforeTheReplyGivesNoCookie(t *testing.T) {
 				sv.check(countKey.Set(s, 1))
 				begun := time.Now()
 				if early {
-					wantErr(t, r.BeforeReply(r.ctx, ok200), session.ErrUnavailable)
-					wantErr(t, countKey.Set(s, 2), session.ErrHeadersSent)
-					wantErr(t, r.end(session.Outcome{Status: 503}), nil)
+					wantIs(t, r.BeforeReply(r.ctx, ok200), session.ErrUnavailable)
+					wantIs(t, countKey.Set(s, 2), session.ErrHeadersSent)
+					wantIs(t, r.end(session.Outcome{Status: 503}), nil)
 				} else {
-					wantErr(t, r.end(ok200), session.ErrUnavailable)
+					wantIs(t, r.end(ok200), session.ErrUnavailable)
 				}
 				if took := time.Since(begun); took > 11*time.Second {
 					t.Errorf("SaveTimeout is 10s, it took %v", took)
@@ -121,7 +121,7 @@ func TestM12_ChangesAfterTheHeaders(t *testing.T) {
 			s := r.acquire(mode)
 			sv.check(r.BeforeReply(r.ctx, ok200))
 			sv.check(countKey.Set(s, 2))
-			wantErr(t, s.Renew(), session.ErrHeadersSent)
+			wantIs(t, s.Renew(), session.ErrHeadersSent)
 			sv.check(r.end(ok200))
 			r.noCookie()
 			c.count(2)
@@ -135,10 +135,10 @@ func TestM12_NewSessionAfterTheHeaders(t *testing.T) {
 		r := sv.client().begin()
 		s := r.acquire(mode)
 		sv.check(r.BeforeReply(r.ctx, ok200))
-		wantErr(t, countKey.Set(s, 2), session.ErrHeadersSent)
-		wantErr(t, countKey.Update(s, func(n int) int { return n + 1 }), session.ErrHeadersSent)
-		wantErr(t, s.SetOwner("ann"), session.ErrHeadersSent)
-		wantErr(t, s.Renew(), session.ErrHeadersSent)
+		wantIs(t, countKey.Set(s, 2), session.ErrHeadersSent)
+		wantIs(t, countKey.Update(s, func(n int) int { return n + 1 }), session.ErrHeadersSent)
+		wantIs(t, s.SetOwner("ann"), session.ErrHeadersSent)
+		wantIs(t, s.Renew(), session.ErrHeadersSent)
 		if s.Has("count") || s.Owner() != "" {
 			t.Error("a refused change was made")
 		}
@@ -161,7 +161,7 @@ func TestM12_AcquireAfterTheHeaders(t *testing.T) {
 
 	r = sv.client().begin()
 	sv.check(r.BeforeReply(r.ctx, ok200))
-	wantErr(t, countKey.Set(r.acquire(session.Exclusive), 2), session.ErrHeadersSent)
+	wantIs(t, countKey.Set(r.acquire(session.Exclusive), 2), session.ErrHeadersSent)
 	sv.check(r.end(ok200))
 	r.noCookie()
 	sv.stored(1)
@@ -179,7 +179,7 @@ func TestM12_HijackReleases(t *testing.T) {
 			t.Error("no cookie")
 		}
 		r.keepCookie()
-		wantErr(t, countKey.Set(s, 2), session.ErrReleased)
+		wantIs(t, countKey.Set(s, 2), session.ErrReleased)
 		sv.check(c.do(session.Exclusive, func(s *session.Session) { sv.check(countKey.Set(s, 3)) }))
 		sv.check(r.end(ok200))
 		c.count(3)

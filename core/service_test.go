@@ -159,13 +159,10 @@ func (r *request) noCookie() {
 	}
 }
 
-var (
-	ok200    = session.Outcome{Status: 200}
-	error500 = session.Outcome{Status: 500}
-)
+var error500 = session.Outcome{Status: 500}
 
-// wantErr fails the test unless err is want.
-func wantErr(t testing.TB, err, want error) {
+// wantIs fails the test unless err is want.
+func wantIs(t testing.TB, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
 		t.Errorf("error is %v, want %v", err, want)

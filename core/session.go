@@ -30,7 +30,7 @@ type Session struct {
 	content content
 
 	dirty     bool                   // content is to be stored
-	replay    []func(*content) error // Concurrent: the changes since the last save, to be made again on newer content
+	replay    []func(*content) error // Concurrent: what was done since the last save, to be done again on newer content
 	renew     bool                   // the next save moves it to a new ID
 	abandoned bool                   // to be removed at release
 	removed   bool                   // and it has been
@@ -115,11 +115,11 @@ func (s *Session) change(op func(*content) (bool, error)) error {
 		return ErrHeadersSent
 	}
 	changed, err := op(&s.content)
-	if err != nil || !changed {
+	if err != nil {
 		return err
 	}
-	s.dirty = true
-	if s.mode == Concurrent {
+	s.dirty = s.dirty || changed
+	if s.mode == Concurrent { // what changed nothing here may change something there
 		s.replay = append(s.replay, func(c *content) error {
 			_, err := op(c)
 			return err

@@ -142,8 +142,11 @@ func (w *remoteWait) begin(first, save bool) (err error) {
 }
 
 func (w *remoteWait) watch() {
-	if w.m.watcher != nil {
-		w.wake, w.stop = w.m.watcher.Watch(w.key)
+	if w.m.watcher == nil {
+		return
+	}
+	if w.wake, w.stop = w.m.watcher.Watch(w.key); w.wake == nil {
+		w.unwatch()
 	}
 }
 
@@ -161,26 +164,37 @@ func (w *remoteWait) watching() bool { return w.wake != nil }
 
 // sleep returns nil when it is time to look again; left is the holder's lease.
 func (w *remoteWait) sleep(ctx context.Context, left time.Duration) error {
-	if w.m.watcher != nil && w.wake == nil {
-		w.watch() // it could not watch before: perhaps it can now
-	}
 	d := left + jitter(w.m.cfg.PollInterval)
 	if w.wake == nil {
-		d = min(d, jitter(w.poll))
-		w.poll = min(2*w.poll, max(maxPollInterval, w.m.cfg.PollInterval))
+		d = min(d, w.nextPoll())
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case _, ok := <-w.wake:
-		if !ok {
-			w.unwatch()
+	for {
+		select {
+		case <-timer.C:
+			if w.wake == nil {
+				w.watch() // perhaps it can now; the caller looks before it sleeps
+			}
+			return nil
+		case _, ok := <-w.wake:
+			if ok {
+				return nil
+			}
+			w.unwatch() // it can no longer watch: not a reason to look sooner than a poll
+			timer.Reset(w.nextPoll())
+		case <-ctx.Done():
+			return acquireEnded(ctx)
 		}
-	case <-ctx.Done():
-		return acquireEnded(ctx)
 	}
-	return nil
+}
+
+// nextPoll returns the time until the next look, and doubles it for the one
+// after that.
+func (w *remoteWait) nextPoll() time.Duration {
+	d := jitter(w.poll)
+	w.poll = min(2*w.poll, max(maxPollInterval, w.m.cfg.PollInterval))
+	return d
 }
 
 func (w *remoteWait) end() {
