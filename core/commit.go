@@ -86,10 +86,11 @@ func (s *Session) finishDiscarding(ctx context.Context) error {
 func (s *Session) commitAndLetGo(ctx context.Context) error {
 	state := lockUnknown
 	defer func() { s.letGo(ctx, state) }()
-	if !s.dirty && !s.renew && !s.abandoned && s.adopted {
-		s.abandoned = true // nothing was put into it: it leaves no trace (M10)
-	}
 	saves := s.dirty || s.renew || s.abandoned
+	if s.adopted && !saves {
+		state = s.dropAdopted(ctx)
+		return nil
+	}
 	err := s.commit(ctx, false)
 	switch {
 	case !saves:
@@ -100,6 +101,26 @@ func (s *Session) commitAndLetGo(ctx context.Context) error {
 		state = lockHeld
 	}
 	return err
+}
+
+// dropAdopted removes the empty record that adopting an ID has stored: nothing
+// was put into it, so it leaves no trace (M10). If it is another's by now, it
+// stays; if it cannot be removed, it expires.
+func (s *Session) dropAdopted(ctx context.Context) lockState {
+	m := s.rq.m
+	if !s.lease.beginSave() {
+		return lockUnknown
+	}
+	err := m.storeCall(context.WithoutCancel(ctx), "remove", func(ctx context.Context) error {
+		return m.store.Remove(ctx, s.key, s.lease.token, EndDelete)
+	})
+	state := lockReleased
+	if err != nil {
+		state = lockUnknown
+		m.failedInBackground(ctx, err)
+	}
+	s.lease.endSave(state)
+	return state
 }
 
 // letGo ends the use of the session.
@@ -298,29 +319,41 @@ func (s *Session) remove(save context.Context) error {
 	if s.removed {
 		return nil
 	}
-	m := s.rq.m
 	if s.stored || s.unsettled != nil {
-		saving := s.lease != nil && s.lease.beginSave()
-		err := m.persist(save, "remove", func(ctx context.Context, _ bool) error {
-			return m.store.Remove(ctx, s.key, Token{}, EndDelete)
-		})
-		if saving {
-			state := lockUnknown
-			if err == nil {
-				state = lockReleased
-			}
-			s.lease.endSave(state)
-		}
-		if err != nil {
+		if err := s.removeStored(save); err != nil {
 			return err
-		}
-		if s.lease != nil {
-			s.lease.stop()
 		}
 		s.rq.tell("", 0)
 	}
 	s.removed = true
 	return nil
+}
+
+func (s *Session) removeStored(save context.Context) error {
+	m := s.rq.m
+	held := s.lease != nil && s.lease.beginSave()
+	err := m.persist(save, "remove", func(ctx context.Context, _ bool) error {
+		if err := m.store.Remove(ctx, s.key, Token{}, EndDelete); err != nil || held {
+			return err
+		}
+		// Somebody else may have renewed the session since it was read: then
+		// there was nothing to remove, and it lives under a new ID.
+		if _, err := m.store.Load(ctx, s.key, false); errors.Is(err, ErrRenewed) || errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		return nil
+	})
+	if held {
+		state := lockUnknown
+		if err == nil {
+			state = lockReleased
+		}
+		s.lease.endSave(state)
+	}
+	if err == nil && s.lease != nil {
+		s.lease.stop()
+	}
+	return err
 }
 
 // swapAttempts is how often a Concurrent save is tried without the lock (M4).

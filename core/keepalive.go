@@ -52,10 +52,10 @@ const (
 )
 
 // due reports whether the session of that ID was not due for this purpose in
-// this process within the last RefreshInterval, and remembers that it now was.
-func (k *keepAlive) due(id string, why purpose) bool {
+// this process within the last interval, and remembers that it now was. The
+// interval is RefreshInterval at most.
+func (k *keepAlive) due(id string, why purpose, interval time.Duration) bool {
 	h := maphash.String(seed, id) ^ uint64(why)
-	interval := k.m.cfg.RefreshInterval
 	now := time.Now()
 	r := &k.shards[h%keepAliveShards]
 	r.mu.Lock()
@@ -67,7 +67,7 @@ func (k *keepAlive) due(id string, why purpose) bool {
 	if ok && now.Sub(last) < interval {
 		return false
 	}
-	if r.now == nil || len(r.now) >= recentLimit || now.Sub(r.rotated) >= interval {
+	if r.now == nil || len(r.now) >= recentLimit || now.Sub(r.rotated) >= k.m.cfg.RefreshInterval {
 		r.before, r.now, r.rotated = r.now, make(map[uint64]time.Time), now
 	}
 	r.now[h] = now

@@ -105,11 +105,12 @@ func (s *Session) adopt(ctx context.Context, token Token) (Record, error) {
 // that a client that keeps its cookie keeps it as long.
 func (s *Session) keepAlive() {
 	m, rec := s.rq.m, &s.rec
+	refresh := m.refresh(&s.content)
 	if s.lease == nil && rec.IdleTimeout > 0 && rec.ExpiresIn > 0 && rec.ExpiresIn < rec.IdleTimeout &&
-		rec.ExpiresIn < s.lifetimeLeft() && m.keepAlive.due(s.id, dueTouch) {
+		rec.ExpiresIn < s.lifetimeLeft() && m.keepAlive.due(s.id, dueTouch, refresh) {
 		m.keepAlive.touch(s.key)
 	}
-	s.cookieDue = s.persistent() && m.keepAlive.due(s.id, slideCookie)
+	s.cookieDue = s.persistent() && m.keepAlive.due(s.id, slideCookie, refresh)
 }
 
 // lifetimeLeft is how long the session can live at most.

@@ -247,7 +247,7 @@ func (rq *Request) BeforeHijack(ctx context.Context, out Outcome) error {
 
 func (rq *Request) beforeHeaders(ctx context.Context, out Outcome, commit func(*Session, context.Context) error) error {
 	var err error
-	if s := rq.inHand(); s != nil && !rq.m.cfg.Discard(out) {
+	if s := rq.inHand(); s != nil && (s.isAbandoned() || !rq.m.cfg.Discard(out)) {
 		err = commit(s, ctx)
 	}
 	rq.mu.Lock()
@@ -274,7 +274,7 @@ func (rq *Request) Finish(ctx context.Context, out Outcome) error {
 	rq.ended = true
 	s, failed := rq.session, rq.failed
 	if s == nil && !rq.acquiring && !rq.m.cfg.SkipKeepAliveWhenUnused {
-		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch) {
+		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch, rq.m.cfg.RefreshInterval) {
 			rq.m.keepAlive.touch(storeKey(rq.m.cfg.Namespace, id))
 		}
 	}

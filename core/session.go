@@ -182,7 +182,9 @@ func (s *Session) Timeout() time.Duration {
 
 // SetTimeout gives this session an idle timeout of its own, from the next save
 // on, of at least a second; 0 gives it Config.IdleTimeout again. It does not
-// lift Config.AbsoluteTimeout. Errors as Delete.
+// lift Config.AbsoluteTimeout. Requests that never acquire the session extend
+// its life once per Config.RefreshInterval only, which may be too seldom for a
+// timeout shorter than that. Errors as Delete.
 func (s *Session) SetTimeout(d time.Duration) error {
 	if d != 0 && (d < time.Second || d > maxDuration) {
 		return fmt.Errorf("session: SetTimeout: %v: must be from 1s to %v, or 0 for Config.IdleTimeout", d, maxDuration)
@@ -248,8 +250,15 @@ func (s *Session) Renew() error {
 	case !s.rq.canTell():
 		return ErrHeadersSent
 	}
-	s.renew = s.stored // else its ID is as new as can be
-	return nil
+	switch {
+	case s.stored:
+		s.renew = true
+	case s.rq.m.cfg.AdoptExpiredID && s.unsettled == nil:
+		// No store knows it, but somebody else may have chosen its ID.
+		s.id = newID()
+		s.key = storeKey(s.rq.m.cfg.Namespace, s.id)
+	}
+	return nil // the ID of another new session is as new as can be
 }
 
 // Abandon removes the session, and its cookie, when it is released: call it
@@ -263,6 +272,12 @@ func (s *Session) Abandon() error {
 	defer s.mu.Unlock()
 	s.abandoned = true
 	return nil
+}
+
+func (s *Session) isAbandoned() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.abandoned
 }
 
 // Context returns a context for work that needs the lock: it ends with the
