@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
@@ -71,49 +70,6 @@ func TestM7_AcquireTimeoutWhileTheStoreIsAsked(t *testing.T) {
 		}
 		wantTook(t, "both requests", begun, time.Second, time.Second)
 	})
-}
-
-// A new session that Save has stored is locked like any other until its
-// request ends, however long that takes.
-func TestM8_ANewSessionIsHeldFromItsFirstSaveOn(t *testing.T) {
-	for _, early := range []bool{false, true} {
-		bubble(t, func(t *testing.T) {
-			store := memstore.New()
-			p, q := start(t, store, session.Config{AcquireTimeout: -1}), start(t, store, session.Config{AcquireTimeout: -1})
-			r, s := p.client("").hold(session.Exclusive)
-			ctx := s.Context()
-			set(t, s, 1)
-			if early {
-				if err := r.BeforeReply(r.ctx, ok200); err != nil {
-					t.Error(err)
-				}
-			} else if err := s.Save(r.ctx); err != nil {
-				t.Error(err)
-			}
-			r.keepCookie()
-			var served atomic.Int32
-			for _, other := range []*process{p, q} {
-				go other.client(r.c.id).do(session.Exclusive, func(s *session.Session) {
-					if n := get(t, s); n != 2 {
-						t.Errorf("found %d", n)
-					}
-					served.Add(1)
-				})
-			}
-			time.Sleep(time.Minute)
-			if served.Load() > 0 || ctx.Err() != nil {
-				t.Error("it is not held")
-			}
-			add(s)
-			if err := r.end(ok200); err != nil {
-				t.Error(err)
-			}
-			synctest.Wait()
-			if served.Load() != 2 {
-				t.Errorf("%d of 2 were served", served.Load())
-			}
-		})
-	}
 }
 
 // ExecutionTimeout passes while the save is under way: what the store says
