@@ -48,7 +48,11 @@ func (s *Session) hasChanges() bool {
 
 // needsCommit reports whether the reply has to wait for a save or a cookie.
 func (s *Session) needsCommit() bool {
-	return s.hasChanges() || s.cookieDue
+	if err := s.lock(); err != nil {
+		return false
+	}
+	defer s.mu.Unlock()
+	return s.dirty || s.renew || s.abandoned && !s.removed || s.cookieDue
 }
 
 // commitKeeping is Save for a reply whose headers are about to go out.
