@@ -246,3 +246,8 @@ func settle(d time.Duration) {
 // idleAndMore is longer than a session with the default Config lives when it
 // is not used.
 func (*service) idleAndMore() time.Duration { return 21*time.Minute + time.Second }
+
+// newExchange returns an exchange over TLS without any headers.
+func newExchange() *exchange {
+	return &exchange{request: http.Header{}, reply: http.Header{}, secure: true}
+}
