@@ -251,3 +251,14 @@ func (*service) idleAndMore() time.Duration { return 21*time.Minute + time.Secon
 func newExchange() *exchange {
 	return &exchange{request: http.Header{}, reply: http.Header{}, secure: true}
 }
+
+// spyStore shows the records that are created.
+type spyStore struct {
+	session.Store
+	seen func(session.StoreKey, session.Record)
+}
+
+func (s spyStore) Create(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, lease time.Duration) error {
+	s.seen(key, rec)
+	return s.Store.Create(ctx, key, rec, token, lease)
+}
