@@ -262,3 +262,16 @@ func (s spyStore) Create(ctx context.Context, key session.StoreKey, rec session.
 	s.seen(key, rec)
 	return s.Store.Create(ctx, key, rec, token, lease)
 }
+
+// damage makes all stored sessions unreadable.
+func (sv *service) damage() {
+	ctx := context.Background()
+	for info, err := range sv.memory.All(ctx, "") {
+		sv.check(err)
+		rec, err := sv.memory.Load(ctx, info.Key, false)
+		sv.check(err)
+		old := rec.Write
+		rec.Data, rec.Write = []byte("top secret damage"), session.NewWriteID()
+		sv.check(sv.memory.Swap(ctx, info.Key, rec, old))
+	}
+}
