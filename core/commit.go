@@ -48,7 +48,11 @@ func (s *Session) hasChanges() bool {
 
 // needsCommit reports whether the reply has to wait for a save or a cookie.
 func (s *Session) needsCommit() bool {
-	return s.hasChanges() || s.cookieDue
+	if err := s.lock(); err != nil {
+		return false
+	}
+	defer s.mu.Unlock()
+	return s.dirty || s.renew || s.abandoned && !s.removed || s.cookieDue
 }
 
 // commitKeeping is Save for a reply whose headers are about to go out.
@@ -180,9 +184,17 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 // slideCookie tells the client its ID again, if that is due.
 func (s *Session) slideCookie() {
 	if s.cookieDue {
-		s.cookieDue = false
-		s.rq.tell(s.id, s.maxAge())
+		s.tell()
 	}
+}
+
+// tell tells the client its ID and for how long it may keep it.
+func (s *Session) tell() {
+	s.cookieDue, s.told = false, s.cookieLife()
+	if s.told > 0 {
+		s.rq.m.keepAlive.due(s.id, slideCookie, s.rq.m.refresh(&s.content)) // not again so soon
+	}
+	s.rq.tell(s.id, s.maxAge())
 }
 
 // record returns the content as a store takes it, as a new write.
@@ -203,12 +215,10 @@ func (s *Session) record(c *content) (Record, error) {
 // wrote notes what the store has now, and tells the client if its ID, or for
 // how long it may keep it, has changed by that.
 func (s *Session) wrote(rec Record, c *content, newID bool) {
-	persistent := s.persistent()
 	rec.Created, rec.Data = s.rec.Created, nil
 	s.rec, s.stored, s.content = rec, true, *c
-	if newID || persistent != s.persistent() || s.cookieDue {
-		s.cookieDue = false
-		s.rq.tell(s.id, s.maxAge())
+	if newID || s.cookieDue || s.told != s.cookieLife() {
+		s.tell()
 	}
 }
 

@@ -20,9 +20,6 @@ type IDSource interface {
 	write(ex Exchange, id string, maxAge time.Duration)
 	// clear makes the reply take the ID from the client.
 	clear(ex Exchange)
-	// slides reports whether the client forgets the ID by time, so that it
-	// has to be told again while the session is used.
-	slides() bool
 }
 
 // Cookie carries the ID in a cookie. The zero Cookie is the safest that works
@@ -164,8 +161,6 @@ func keepFromCaches(ex Exchange, name string) {
 	ex.SetReplyHeader("Vary", append(vary[:len(vary):len(vary)], name)...)
 }
 
-func (c Cookie) slides() bool { return true }
-
 // Header carries the ID in a header of request and reply, for API clients: a
 // new or renewed ID comes in the reply and is to be sent with each request
 // from then on; an empty one says that the session has ended.
@@ -204,8 +199,6 @@ func (h Header) set(ex Exchange, value string) {
 	keepFromCaches(ex, h.Name)
 }
 
-func (h Header) slides() bool { return false }
-
 // URI is to carry the ID in the path, "/(S(id))/page", for clients that keep
 // no cookies. It is not available yet: New refuses it.
 type URI struct{}
@@ -216,4 +209,3 @@ func (URI) checked() (IDSource, error) {
 func (URI) read(Exchange) string                  { return "" }
 func (URI) write(Exchange, string, time.Duration) {}
 func (URI) clear(Exchange)                        {}
-func (URI) slides() bool                          { return false }

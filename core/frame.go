@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -34,20 +35,17 @@ const (
 	minItem = 4
 
 	maxName = 1024
+
+	// maxOverhead is more than a frame has beside the content, and more than
+	// it has for an item beside its name and value.
+	maxOverhead = 48
 )
 
 // encodeFrame returns c as the store keeps it.
 func encodeFrame(c *content) []byte {
-	var codecs []string // few: nearly always one
-	size := 16 + c.size
-	for i := range c.items {
-		size += 1 + 2*binary.MaxVarintLen32
-		if !slices.Contains(codecs, c.items[i].codec) {
-			codecs = append(codecs, c.items[i].codec)
-			size += 1 + len(c.items[i].codec)
-		}
-	}
-	b := make([]byte, 0, size)
+	var room [2]string
+	codecs := c.codecs(room[:0])
+	b := make([]byte, 0, frameSize(c))
 	flags := byte(0)
 	if c.remember {
 		flags |= flagRemember
@@ -72,6 +70,35 @@ func encodeFrame(c *content) []byte {
 	}
 	return b
 }
+
+// codecs appends the names of the codecs of c's values: few, nearly always one.
+func (c *content) codecs(names []string) []string {
+	for i := range c.items {
+		if name := c.items[i].codec; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// frameSize returns the length of c's frame.
+func frameSize(c *content) int {
+	var room [2]string
+	codecs := c.codecs(room[:0])
+	n := 3 + uvarintLen(len(codecs)) + uvarintLen(len(c.items)) + len(c.items) + c.size
+	if c.idle > 0 {
+		n += uvarintLen(int(c.idle))
+	}
+	for _, name := range codecs {
+		n += uvarintLen(len(name)) + len(name)
+	}
+	for i := range c.items {
+		n += uvarintLen(len(c.items[i].name)) + uvarintLen(len(c.items[i].value))
+	}
+	return n
+}
+
+func uvarintLen(n int) int { return (bits.Len64(uint64(n)|1) + 6) / 7 }
 
 func appendBytes[S string | []byte](b []byte, s S) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))

@@ -57,14 +57,6 @@ func (c *content) set(name, codec string, value []byte) bool {
 	return true
 }
 
-// sizeWith is what size would be after set.
-func (c *content) sizeWith(name string, value []byte) int {
-	if i, found := c.items.find(name); found {
-		return c.size + len(value) - len(c.items[i].value)
-	}
-	return c.size + len(name) + len(value)
-}
-
 // delete removes a value and reports whether there was one.
 func (c *content) delete(name string) bool {
 	i, found := c.items.find(name)

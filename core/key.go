@@ -98,10 +98,26 @@ func (k Key[T]) Set(s *Session, v T) error {
 
 // put stores an encoded value, if there is room for it.
 func (k Key[T]) put(s *Session, c *content, b []byte) (bool, error) {
-	if limit := s.rq.m.cfg.MaxSize; limit > 0 && c.sizeWith(k.name, b) > limit && len(b) > 0 {
-		return false, fmt.Errorf("%w: with %q it would have %d bytes, Config.MaxSize is %d", ErrTooLarge, k.name, c.sizeWith(k.name, b), limit)
+	var before item
+	if i, found := c.items.find(k.name); found {
+		before = c.items[i]
 	}
-	return c.set(k.name, s.rq.m.cfg.Codec.Name(), b), nil
+	if !c.set(k.name, s.rq.m.cfg.Codec.Name(), b) {
+		return false, nil
+	}
+	limit := s.rq.m.cfg.MaxSize
+	if limit <= 0 || len(b) < len(before.value) || c.size+maxOverhead*(len(c.items)+1) <= limit {
+		return true, nil
+	}
+	if n := frameSize(c); n > limit {
+		if before.name == nil {
+			c.delete(k.name)
+		} else {
+			c.set(k.name, before.codec, before.value)
+		}
+		return false, fmt.Errorf("%w: with %q it would have %d bytes, Config.MaxSize is %d", ErrTooLarge, k.name, n, limit)
+	}
+	return true, nil
 }
 
 // Delete removes the value; nil if there is none. Errors as Session.Delete.
@@ -114,8 +130,12 @@ func (k Key[T]) Take(s *Session) (T, bool, error) {
 	var v T
 	var found bool
 	err := s.change(func(c *content) (_ bool, err error) {
-		if v, found, err = k.decode(s, c); err != nil {
-			return false, err
+		// In a merge it was taken already: what another request has made of
+		// it meanwhile goes too, and the caller may be using v by then.
+		if c == &s.content {
+			if v, found, err = k.decode(s, c); err != nil {
+				return false, err
+			}
 		}
 		return c.delete(k.name), nil
 	})

@@ -110,7 +110,8 @@ func (s *Session) keepAlive() {
 		rec.ExpiresIn < s.lifetimeLeft() && m.keepAlive.due(s.id, dueTouch, refresh) {
 		m.keepAlive.touch(s.key)
 	}
-	s.cookieDue = s.persistent() && m.keepAlive.due(s.id, slideCookie, refresh)
+	s.told = s.cookieLife()
+	s.cookieDue = s.told > 0 && m.keepAlive.due(s.id, slideCookie, refresh)
 }
 
 // lifetimeLeft is how long the session can live at most.
@@ -121,23 +122,27 @@ func (s *Session) lifetimeLeft() time.Duration {
 	return s.rec.Lifetime - time.Since(s.rec.Created)
 }
 
-// persistent reports whether the client keeps its cookie when it restarts.
-func (s *Session) persistent() bool {
-	c, ok := s.rq.m.cfg.ID.(Cookie)
-	return ok && (c.Persist || s.content.remember)
+// cookieLife is for how long the client may keep its cookie when it restarts,
+// were it not for AbsoluteTimeout; 0: not at all.
+func (s *Session) cookieLife() time.Duration {
+	m := s.rq.m
+	c, ok := m.cfg.ID.(Cookie)
+	if !ok || !c.Persist && !s.content.remember {
+		return 0
+	}
+	if idle := m.timeout(&s.content); idle > 0 {
+		return idle + m.refresh(&s.content)
+	}
+	return maxDuration
 }
 
 // maxAge is for how long the client may keep its cookie; 0: until it ends.
 func (s *Session) maxAge() time.Duration {
-	if !s.persistent() {
+	life := s.cookieLife()
+	if life == 0 {
 		return 0
 	}
-	age := s.lifetimeLeft()
-	m := s.rq.m
-	if idle := m.timeout(&s.content); idle > 0 {
-		age = min(age, idle+m.refresh(&s.content))
-	}
-	return max(age, time.Second)
+	return max(min(life, s.lifetimeLeft()), time.Second)
 }
 
 // timeout is the idle timeout of a session with that content; 0: none.

@@ -246,3 +246,32 @@ func settle(d time.Duration) {
 // idleAndMore is longer than a session with the default Config lives when it
 // is not used.
 func (*service) idleAndMore() time.Duration { return 21*time.Minute + time.Second }
+
+// newExchange returns an exchange over TLS without any headers.
+func newExchange() *exchange {
+	return &exchange{request: http.Header{}, reply: http.Header{}, secure: true}
+}
+
+// spyStore shows the records that are created.
+type spyStore struct {
+	session.Store
+	seen func(session.StoreKey, session.Record)
+}
+
+func (s spyStore) Create(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, lease time.Duration) error {
+	s.seen(key, rec)
+	return s.Store.Create(ctx, key, rec, token, lease)
+}
+
+// damage makes all stored sessions unreadable.
+func (sv *service) damage() {
+	ctx := context.Background()
+	for info, err := range sv.memory.All(ctx, "") {
+		sv.check(err)
+		rec, err := sv.memory.Load(ctx, info.Key, false)
+		sv.check(err)
+		old := rec.Write
+		rec.Data, rec.Write = []byte("top secret damage"), session.NewWriteID()
+		sv.check(sv.memory.Swap(ctx, info.Key, rec, old))
+	}
+}

@@ -35,6 +35,7 @@ type Session struct {
 	abandoned bool                   // to be removed at release
 	removed   bool                   // and it has been
 	cookieDue bool                   // the client is to be told its ID again
+	told      time.Duration          // the cookieLife that the client knows of
 	unsettled error                  // why it is not known whether the last save took effect; nil if it is
 
 	ctx    context.Context // made by Context; nil before

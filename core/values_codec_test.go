@@ -1,0 +1,232 @@
+package session_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/core/memstore"
+	"github.com/sessionstate/sessionstate/core/sessiontest"
+)
+
+// hexCodec is another format than JSON.
+type hexCodec struct{ name string }
+
+func (c hexCodec) Name() string { return c.name }
+
+func (c hexCodec) Encode(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	return []byte(c.name + ":" + string(b)), err
+}
+
+func (c hexCodec) Decode(data []byte, v any) error {
+	rest, ok := strings.CutPrefix(string(data), c.name+":")
+	if !ok {
+		return errors.New("not mine")
+	}
+	return json.Unmarshal([]byte(rest), v)
+}
+
+func TestM18_WrongTypeFailsOnlyThatValue(t *testing.T) {
+	asInt := session.NewKey[int]("text")
+	for _, mode := range allModes {
+		sv := newService(t, session.Config{})
+		c := sv.visitor()
+		sv.check(c.do(session.Exclusive, func(s *session.Session) { sv.check(textKey.Set(s, "hello")) }))
+		sv.check(c.do(mode, func(s *session.Session) {
+			_, errGet := asInt.Get(s)
+			v, _, errLookup := asInt.Lookup(s)
+			errs := []error{errGet, errLookup}
+			if !readsOnly(mode) {
+				_, taken, errTake := asInt.Take(s)
+				errs = append(errs, errTake, asInt.Update(s, func(n int) int { return n + 1 }))
+				if taken {
+					t.Error("taken")
+				}
+			}
+			for _, err := range errs {
+				if !errors.Is(err, session.ErrCorrupt) || !strings.Contains(err.Error(), `"text"`) || !strings.Contains(err.Error(), "int") {
+					t.Error("the error does not name key and type:", err)
+				}
+			}
+			if v != 0 {
+				t.Error(v)
+			}
+			if n, err := countKey.Get(s); n != 1 || err != nil {
+				t.Error("another value is affected:", n, err)
+			}
+			if text, err := textKey.Get(s); text != "hello" || err != nil {
+				t.Error("the value is not left alone:", text, err)
+			}
+		}))
+	}
+}
+
+func TestCodec_ChangeFromJSONAndBack(t *testing.T) {
+	for _, mode := range writeModes {
+		memory := memstore.New()
+		plain := newProcess(t, memory, session.Config{})
+		hex := newProcess(t, memory, session.Config{Codec: hexCodec{"hex"}})
+		other := newProcess(t, memory, session.Config{Codec: hexCodec{"other"}})
+		c := plain.visitor()
+		plain.check(c.do(mode, func(s *session.Session) { plain.check(textKey.Set(s, "hello")) }))
+
+		// The new codec reads JSON, and writes what it changes.
+		c.m = hex.Manager
+		plain.check(c.do(mode, func(s *session.Session) {
+			plain.check(countKey.Update(s, func(n int) int { return n + 1 }))
+		}))
+		for _, sv := range []*service{hex} {
+			c.m = sv.Manager
+			plain.check(c.do(session.ReadOnly, func(s *session.Session) {
+				n, err1 := countKey.Get(s)
+				text, err2 := textKey.Get(s)
+				if n != 2 || text != "hello" || err1 != nil || err2 != nil {
+					t.Error(n, text, err1, err2)
+				}
+			}))
+		}
+
+		// Those who do not know it can use the rest of the session, and keep
+		// the value as it is.
+		for _, sv := range []*service{plain, other} {
+			c.m = sv.Manager
+			plain.check(c.do(mode, func(s *session.Session) {
+				if _, err := countKey.Get(s); !errors.Is(err, session.ErrCorrupt) || !strings.Contains(err.Error(), `"hex"`) {
+					t.Error(err)
+				}
+				plain.check(textKey.Set(s, "there"))
+			}))
+		}
+		c.m = hex.Manager
+		c.count(2)
+
+		// And may replace it.
+		c.m = plain.Manager
+		plain.check(c.do(mode, func(s *session.Session) { plain.check(countKey.Set(s, 9)) }))
+		c.count(9)
+	}
+}
+
+// Take in Concurrent mode removes the value whatever another request has made
+// of it, and has shown it once.
+func TestM4_TakeMeetsAnotherType(t *testing.T) {
+	sv := newService(t, session.Config{})
+	c := sv.visitor()
+	r := c.begin()
+	s := r.acquire(session.Concurrent)
+	n, found, err := countKey.Take(s)
+	if n != 1 || !found || err != nil {
+		t.Error(n, found, err)
+	}
+	sv.check((&client{t: t, m: sv.Manager, id: c.id}).do(session.Exclusive, func(s *session.Session) {
+		sv.check(session.NewKey[string]("count").Set(s, "many"))
+	}))
+	sv.check(r.end(ok200))
+	sv.check(c.do(session.ReadOnly, func(s *session.Session) {
+		if s.Has("count") {
+			t.Error("not taken")
+		}
+	}))
+}
+
+func TestMaxSize_AtSet(t *testing.T) {
+	sv := newService(t, session.Config{MaxSize: 1000})
+	c := sv.visitor()
+	sv.check(c.do(session.Exclusive, func(s *session.Session) {
+		sv.check(textKey.Set(s, strings.Repeat("a", 900)))
+		err := textKey.Set(s, strings.Repeat("b", 1100))
+		if !errors.Is(err, session.ErrTooLarge) || session.HTTPStatus(err) != 413 || !strings.Contains(err.Error(), "1000") {
+			t.Error(err)
+		}
+		wantIs(t, cartKey.Set(s, cart{[]string{strings.Repeat("c", 100)}}), session.ErrTooLarge)
+		wantIs(t, textKey.Update(s, func(v string) string { return v + v }), session.ErrTooLarge)
+		if v, err := textKey.Get(s); len(v) != 900 || err != nil || s.Has("cart") {
+			t.Error("a refused change was made", err)
+		}
+	}))
+	c.count(1)
+}
+
+// Whatever Set has accepted can be stored.
+func TestMaxSize_WhatSetAcceptsCanBeStored(t *testing.T) {
+	for size := 900; size < 1010; size++ {
+		sv := newService(t, session.Config{MaxSize: 1000})
+		c := sv.visitor()
+		accepted := false
+		err := c.do(session.Exclusive, func(s *session.Session) {
+			err := textKey.Set(s, strings.Repeat("a", size))
+			accepted = err == nil
+			if err != nil && !errors.Is(err, session.ErrTooLarge) {
+				t.Error(err)
+			}
+			if err == nil { // nor can it become too large by and by
+				for i := range 100 {
+					if err = session.NewKey[int](strings.Repeat("k", i+1)).Set(s, i); err != nil {
+						break
+					}
+				}
+				wantIs(t, err, session.ErrTooLarge)
+			}
+		})
+		if err != nil {
+			t.Errorf("%d bytes: Set accepted, but: %v", size, err)
+		}
+		if size <= 950 && !accepted {
+			t.Errorf("%d bytes of 1000 were refused", size)
+		}
+	}
+}
+
+// What each of two requests may add is together too much: the merge that comes
+// later fails, and nothing of it is stored.
+func TestMaxSize_AtTheMerge(t *testing.T) {
+	sv := newService(t, session.Config{MaxSize: 1000})
+	c := sv.visitor()
+	r := c.begin()
+	s := r.acquire(session.Concurrent)
+	sv.check(textKey.Set(s, strings.Repeat("a", 600)))
+	sv.check(countKey.Set(s, 7))
+	sv.check((&client{t: t, m: sv.Manager, id: c.id}).do(session.Concurrent, func(s *session.Session) {
+		sv.check(cartKey.Set(s, cart{[]string{strings.Repeat("c", 600)}}))
+	}))
+	err := r.end(ok200)
+	wantIs(t, err, session.ErrTooLarge)
+	c.count(1)
+	sv.check(c.do(session.Exclusive, func(s *session.Session) {
+		if s.Has("text") || !s.Has("cart") {
+			t.Error(s.Keys())
+		}
+	}))
+}
+
+func TestMaxSize_Off(t *testing.T) {
+	sv := newService(t, session.Config{MaxSize: -1})
+	c := sv.visitor()
+	sv.check(c.do(session.Exclusive, func(s *session.Session) { sv.check(textKey.Set(s, strings.Repeat("a", 3<<20))) }))
+	sv.check(c.do(session.Exclusive, func(s *session.Session) {
+		if v, err := textKey.Get(s); len(v) != 3<<20 || err != nil {
+			t.Error(len(v), err)
+		}
+	}))
+}
+
+// ErrTooLarge of the store leaves the session as it was, and unlocked.
+func TestMaxSize_OfTheStore(t *testing.T) {
+	tooLarge := sessiontest.Fault{Kind: sessiontest.FailBefore, Err: session.ErrTooLarge}
+	for _, mode := range writeModes {
+		sv := newService(t, session.Config{})
+		c := sv.visitor()
+		r := c.begin()
+		sv.check(countKey.Set(r.acquire(mode), 2))
+		sv.faults.Next(sessiontest.OpSave, 1, tooLarge)
+		sv.faults.Next(sessiontest.OpSwap, 1, tooLarge)
+		wantIs(t, r.end(ok200), session.ErrTooLarge)
+		sv.faults.Reset()
+		c.count(1)
+		sv.check(c.do(session.Exclusive, func(s *session.Session) { sv.check(countKey.Set(s, 3)) }))
+		c.count(3)
+	}
+}
