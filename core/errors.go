@@ -103,6 +103,8 @@ func HTTPStatus(err error) int {
 	switch {
 	case err == nil:
 		return http.StatusOK
+	case errors.Is(err, ErrOutcomeUnknown):
+		return http.StatusInternalServerError // whatever else it is: "try again" might do a thing twice
 	case errors.Is(err, ErrQueueFull):
 		return http.StatusTooManyRequests
 	case errors.Is(err, ErrAcquireTimeout), errors.Is(err, ErrUnavailable):

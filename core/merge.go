@@ -1,0 +1,94 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// swapAttempts is how often a Concurrent save is tried without the lock (M4).
+const swapAttempts = 3
+
+// merge stores a Concurrent request's changes: by compare-and-swap onto what
+// the session was when it was read, else onto what it is now, else under the
+// lock (M4).
+func (s *Session) merge(ctx, save context.Context) error {
+	m, c, old := s.rq.m, s.content, s.rec.Write
+	for range swapAttempts {
+		if s.renew {
+			break
+		}
+		rec, err := s.record(&c)
+		if err != nil {
+			return err
+		}
+		err = m.persist(save, "save", func(ctx context.Context, repeat bool) error {
+			rec.Repeat = repeat
+			return m.store.Swap(ctx, s.key, rec, old)
+		})
+		if err == nil {
+			s.wrote(rec, &c, false)
+			return nil
+		}
+		if errors.Is(err, ErrLocked) {
+			break
+		}
+		if !errors.Is(err, ErrConflict) {
+			return s.ended(err)
+		}
+		m.observe(ctx, Event{Kind: EventConflict, Mode: s.mode})
+		fresh, err := m.load(save, s.key, false)
+		if err != nil {
+			return s.ended(err)
+		}
+		if c, err = s.replayOn(fresh); err != nil {
+			return err
+		}
+		old = fresh.Write
+	}
+	return s.mergeLocked(ctx, save)
+}
+
+// mergeLocked merges under the lock, which it waits for like any other.
+func (s *Session) mergeLocked(ctx, save context.Context) error {
+	m := s.rq.m
+	fresh, l, _, err := m.lock(save, s.key, lockOptions{save: true})
+	if err != nil {
+		return s.ended(err)
+	}
+	state := lockUnknown
+	defer func() { l.release(ctx, state) }() // even if an Update panics
+	c, err := s.replayOn(fresh)
+	if err != nil {
+		state = lockHeld
+		return err
+	}
+	if err = s.saveLocked(ctx, save, l, &c, false); err == nil {
+		state = lockReleased
+	}
+	return err
+}
+
+// replayOn makes the request's changes on newer content.
+func (s *Session) replayOn(rec Record) (content, error) {
+	c, err := decodeFrame(rec.Data)
+	if err != nil {
+		return c, err
+	}
+	c.owner = rec.Owner
+	for _, op := range s.replay {
+		if err := op(&c); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// ended turns the absence of a session that was there into ErrConflict:
+// another request has ended it, and this one cannot bring it back (M15).
+func (s *Session) ended(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w (it has ended)", ErrConflict)
+	}
+	return err
+}
