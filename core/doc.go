@@ -71,7 +71,7 @@
 //
 // [ErrCorrupt] is one value's that cannot be read as its Key's type. A session
 // that cannot be read at all is left alone, reported and logged, and its client
-// gets a new one. No error, event or log contains an ID or a value.
+// gets a new one. No error, event or log contains an ID.
 //
 // # Time limits
 //
