@@ -80,14 +80,14 @@ func benchManager(b *testing.B) *session.Manager {
 	return m
 }
 
-func step(s *session.Session) {
+func benchStep(s *session.Session) {
 	n, _ := countKey.Get(s)
 	_ = countKey.Set(s, n+1)
 }
 
-func look(s *session.Session) { _, _ = countKey.Get(s) }
+func benchLook(s *session.Session) { _, _ = countKey.Get(s) }
 
-func idleStep(*session.Session) {}
+func benchNothing(*session.Session) {}
 
 // BenchmarkRequest is a whole request: Begin, Acquire, use, Finish.
 func BenchmarkRequest(b *testing.B) {
@@ -96,12 +96,12 @@ func BenchmarkRequest(b *testing.B) {
 		mode session.Mode
 		use  func(*session.Session)
 	}{
-		{"exclusive/get+set", session.Exclusive, step},
-		{"exclusive/get", session.Exclusive, look},
-		{"concurrent/get+set", session.Concurrent, step},
-		{"read-only/get", session.ReadOnly, look},
-		{"snapshot/get", session.Snapshot, look},
-		{"snapshot/unused", session.Snapshot, idleStep},
+		{"exclusive/get+set", session.Exclusive, benchStep},
+		{"exclusive/get", session.Exclusive, benchLook},
+		{"concurrent/get+set", session.Concurrent, benchStep},
+		{"read-only/get", session.ReadOnly, benchLook},
+		{"snapshot/get", session.Snapshot, benchLook},
+		{"snapshot/unused", session.Snapshot, benchNothing},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			m := benchManager(b)
@@ -134,7 +134,7 @@ func BenchmarkNewSession(b *testing.B) {
 	m := benchManager(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := benchRequest(m, &benchExchange{}, session.Exclusive, step); err != nil {
+		if err := benchRequest(m, &benchExchange{}, session.Exclusive, benchStep); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -176,7 +176,7 @@ func BenchmarkHandOff(b *testing.B) {
 					if !ended.IsZero() {
 						mine = append(mine, time.Since(ended))
 					}
-					step(s)
+					benchStep(s)
 					ended = time.Now()
 				})
 				if err != nil {

@@ -148,7 +148,7 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 		s.slideCookie()
 		return nil
 	}
-	if s.unsettled != nil && !s.abandoned {
+	if s.unsettled != nil && s.lease == nil && !s.abandoned {
 		return s.unsettled // it may have taken effect: making the changes again could count them twice
 	}
 	m, begun := s.rq.m, time.Now()
@@ -166,13 +166,16 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 		err = s.merge(ctx, save)
 	}
 	e := Event{Kind: EventSaved, Mode: s.mode, Duration: time.Since(begun), Size: s.content.size}
+	switch {
+	case err == nil:
+		s.dirty, s.renew, s.adopted, s.replay, s.unsettled = false, false, false, nil, nil
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrOutcomeUnknown):
+		s.unsettled = err
+	case errors.Is(err, ErrLockLost) && s.unsettled != nil:
+		err = fmt.Errorf("%w, and the save before is in doubt: %w", err, ErrOutcomeUnknown)
+	}
 	if err != nil {
 		e.Kind, e.Err = EventSaveFailed, err
-		if s.lease == nil && (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOutcomeUnknown)) {
-			s.unsettled = err
-		}
-	} else {
-		s.dirty, s.renew, s.adopted, s.replay = false, false, false, nil
 	}
 	m.observe(ctx, e)
 	return err

@@ -31,8 +31,10 @@ func startReaper(m *Manager) *reaper {
 }
 
 // run makes one round, in the timer's goroutine. The next one is due only when
-// it is over, however long that takes: there is no StoreTimeout, since much may
-// have expired while the store was down, and the store works in small batches.
+// it is over. Much may have expired while the store was down, so a round may
+// take longer than StoreTimeout, but not for ever, lest a call that hangs be
+// the last one. The store works in small batches: the next round goes on where
+// this one was cut short.
 func (r *reaper) run() {
 	r.mu.Lock()
 	if r.ctx.Err() != nil {
@@ -42,7 +44,9 @@ func (r *reaper) run() {
 	r.running = make(chan struct{})
 	r.mu.Unlock()
 
-	_, err := r.m.store.Reap(r.ctx, r.m.cfg.Namespace, -1, Token{}, 0)
+	ctx, cancel := context.WithTimeout(r.ctx, max(r.m.cfg.ReapInterval, r.m.cfg.StoreTimeout))
+	_, err := r.m.store.Reap(ctx, r.m.cfg.Namespace, -1, Token{}, 0)
+	cancel()
 	r.m.failedInBackground(r.ctx, err)
 
 	r.mu.Lock()

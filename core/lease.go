@@ -32,7 +32,7 @@ const renewals = 3
 func newLease(m *Manager, key StoreKey, token Token, g *gate, asked time.Time) *lease {
 	l := &lease{m: m, key: key, token: token, gate: g, taken: asked}
 	l.mu.Lock() // the timer may fire before it is assigned
-	l.timer = time.AfterFunc(l.nextRenewal(m.cfg.LockLease/renewals), l.renew)
+	l.timer = time.AfterFunc(l.nextRenewal(m.cfg.LockLease/renewals-time.Since(asked)), l.renew)
 	l.mu.Unlock()
 	return l
 }
@@ -48,8 +48,8 @@ func (l *lease) nextRenewal(d time.Duration) time.Duration {
 	return d
 }
 
-// renew runs in the timer's goroutine. It ends within StoreTimeout, or when
-// the lease is released.
+// renew runs in the timer's goroutine. It ends within StoreTimeout, and in time
+// for another attempt before the lease ends, or when the lease is released.
 func (l *lease) renew() {
 	l.mu.Lock()
 	if l.done || l.lost {
@@ -62,7 +62,7 @@ func (l *lease) renew() {
 		return
 	}
 	key := l.key
-	ctx, cancel := context.WithTimeout(l.m.background.ctx, l.m.cfg.StoreTimeout)
+	ctx, cancel := context.WithTimeout(l.m.background.ctx, min(l.m.cfg.StoreTimeout, l.m.cfg.LockLease/renewals))
 	l.cancel = cancel
 	l.mu.Unlock()
 

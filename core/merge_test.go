@@ -145,8 +145,8 @@ func TestM4_ThreeConflictsThenTheLock(t *testing.T) {
 		go func() { done <- r.end(ok200) }()
 		synctest.Wait()
 		for range 4 {
+			time.Sleep(700 * time.Millisecond)
 			q.client(id).do(session.Concurrent, func(s *session.Session) { add(s) })
-			time.Sleep(time.Second)
 		}
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -36,7 +36,7 @@ type Session struct {
 	removed   bool                   // and it has been
 	cookieDue bool                   // the client is to be told its ID again
 	told      time.Duration          // the cookieLife that the client knows of
-	unsettled error                  // why it is not known whether the last save without the lock took effect
+	unsettled error                  // why it is not known whether the last save took effect; nil if it is
 
 	ctx    context.Context // made by Context; nil before
 	cancel context.CancelCauseFunc

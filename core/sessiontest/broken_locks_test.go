@@ -67,6 +67,14 @@ var brokenLocks = []broken{
 		})
 	})},
 
+	{"S1", "says ErrLockLost of the removal of what is absent", doing(opRemove, func(m *model, c *call) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.entries[c.key] == nil && c.token != nobody {
+			c.answer(session.ErrLockLost)
+		}
+	})},
+
 	{"S2", "takes no lock", answering(opAcquire, func(m *model, c *call) {
 		if c.err == nil {
 			m.edit(c.key, (*entry).unlock)
@@ -92,6 +100,7 @@ var brokenLocks = []broken{
 		}
 		c.answered = true
 	})},
+	{"S2", "does not free what is released", doing(opRelease, func(m *model, c *call) { c.answer(nil) })},
 	{"S2", "halves every lease", doing(opAcquire, func(m *model, c *call) { c.lease /= 2 })},
 	{"S2", "gives the lock to two who ask at once", doing(opAcquire, func(m *model, c *call) {
 		free := false
@@ -188,6 +197,19 @@ var brokenLocks = []broken{
 		c.answer(m.Create(c.ctx, c.key, c.rec, c.token, c.lease))
 		if c.err == nil && c.token == nobody {
 			m.editLive(c.key, func(e *entry) { e.token = token })
+		}
+	})},
+	{"S5", "does not erase a lapsed lock at Reap", doing(opReap, func(m *model, c *call) {
+		m.mu.Lock()
+		tokens := make(map[session.StoreKey]session.Token)
+		for key, e := range m.entries {
+			tokens[key] = e.token
+		}
+		m.mu.Unlock()
+		c.ends, c.err = m.Reap(c.ctx, c.namespace, c.limit, c.token, c.lease)
+		c.answered = true
+		for _, end := range c.ends {
+			m.edit(end.Key, func(e *entry) { e.token = tokens[end.Key] })
 		}
 	})},
 	{"S5", "says ErrLockLost of a Release that comes late", doing(opRelease, func(m *model, c *call) {

@@ -26,6 +26,24 @@ var brokenWrites = []broken{
 			}
 		})
 	})},
+	{"S6", "takes every Repeat for done", doing("", func(m *model, c *call) {
+		if c.rec.Repeat {
+			c.answer(nil)
+		}
+	})},
+	{"S6", "remembers the writes of the record that was there before", func(m *model) (here, there session.Store) {
+		removed := make(map[session.StoreKey][]session.WriteID) // guarded by m.mu
+		h := &hooked{
+			model: m,
+			before: only(opRemove, func(m *model, c *call) {
+				m.edit(c.key, func(e *entry) { removed[c.key] = e.writes })
+			}),
+			after: only(opCreate, func(m *model, c *call) {
+				m.edit(c.key, func(e *entry) { e.writes = append(slices.Clone(removed[c.key]), e.writes...) })
+			}),
+		}
+		return h, h
+	}},
 	{"S6", "takes an unknown repeat for a success", answering("", func(m *model, c *call) {
 		if errors.Is(c.err, session.ErrOutcomeUnknown) {
 			c.err = nil
@@ -66,6 +84,15 @@ var brokenWrites = []broken{
 			c.answer(session.ErrOutcomeUnknown)
 		}
 	})},
+	{"S6", "takes a move for lost that its repeat has overtaken", doing(opSave, func(m *model, c *call) {
+		var before, after bool
+		m.editLive(c.key, func(e *entry) { before = e.holds(c.token) })
+		time.Sleep(time.Millisecond)
+		m.editLive(c.key, func(e *entry) { after = e.holds(c.token) })
+		if c.moves() && before && !after {
+			c.answer(session.ErrLockLost)
+		}
+	})},
 	{"S6", "says of a removed record that the repeat of its Save lost the lock", answering(opSave, func(m *model, c *call) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -87,6 +114,13 @@ var brokenWrites = []broken{
 		}
 	})},
 
+	{"S7", "leaves the Refresh out at Create", answering(opCreate, func(m *model, c *call) {
+		m.edit(c.key, func(e *entry) {
+			if c.err == nil && e.rec.IdleTimeout > 0 {
+				e.expires = e.expires.Add(-e.rec.Refresh)
+			}
+		})
+	})},
 	{"S7", "cuts data short", doing(opSave, func(m *model, c *call) { c.rec.Data = c.rec.Data[:min(len(c.rec.Data), 2000)] })},
 	{"S7", "keeps the old data where there is none", doing(opSave, func(m *model, c *call) {
 		m.editLive(c.key, func(e *entry) {
@@ -216,6 +250,9 @@ var brokenWrites = []broken{
 		if same {
 			m.editLive(c.key, func(e *entry) { c.old = e.rec.Write })
 		}
+	})},
+	{"S9", "does not store the owner at a Swap", doing(opSwap, func(m *model, c *call) {
+		m.editLive(c.key, func(e *entry) { c.rec.Owner = e.rec.Owner })
 	})},
 	{"S9", "extends the expiry at no Swap", doing(opSwap, func(m *model, c *call) { keepExpiry(m, c, m.swapIt) })},
 

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
@@ -28,25 +28,7 @@ type tables struct {
 	mu       sync.Mutex
 	entries  map[session.StoreKey]*entry
 	watchers map[session.StoreKey][]chan struct{}
-}
-
-// entry is what a model has under a key: a record, live or not, or, with
-// graceEnds set, what a move left behind.
-type entry struct {
-	rec     session.Record
-	expires time.Time // zero: never
-
-	token       session.Token // of the lock, or, if reason is set, of the claim
-	lockedAt    time.Time
-	lockedUntil time.Time
-
-	writes []session.WriteID // the last 8, newest last
-	many   bool              // there were more than those
-
-	reason   session.EndReason // set: ended, or expired and claimed
-	attempts int
-
-	graceEnds time.Time
+	aged     atomic.Int64 // by how many nanoseconds, by advance
 }
 
 func newModel() *model {
@@ -65,7 +47,10 @@ func (m *model) begin(ctx context.Context) (now time.Time, err error) {
 	return m.now(), nil
 }
 
-func (m *model) now() time.Time { return time.Now().Add(m.ahead) }
+func (m *model) now() time.Time { return time.Now().Add(m.ahead + time.Duration(m.aged.Load())) }
+
+// advance makes all data older by d, where no bubble does it.
+func (m *model) advance(d time.Duration) { m.aged.Add(int64(d)) }
 
 // live returns the live entry under key, or nil.
 func (m *model) live(key session.StoreKey, now time.Time) *entry {
@@ -87,108 +72,6 @@ func (m *model) find(key session.StoreKey, now time.Time) (*entry, error) {
 		return nil, session.ErrNotFound
 	}
 	return e, nil
-}
-
-func (e *entry) live(now time.Time) bool {
-	return e.graceEnds.IsZero() && e.reason == session.EndDelete && (e.leased(now) || !e.due(now))
-}
-
-// due says that the expiry has passed, which a live lease puts off.
-func (e *entry) due(now time.Time) bool { return !e.expires.IsZero() && !now.Before(e.expires) }
-
-func (e *entry) leased(now time.Time) bool {
-	return e.token != session.Token{} && now.Before(e.lockedUntil)
-}
-
-func (e *entry) lock(token session.Token, now time.Time, lease time.Duration) {
-	if e.token != token || !e.leased(now) {
-		e.lockedAt = now
-	}
-	e.token, e.lockedUntil = token, now.Add(lease)
-}
-
-func (e *entry) unlock() { e.token, e.lockedUntil = session.Token{}, time.Time{} }
-
-// holds says whether token holds the entry's lock or claim, lapsed or not.
-func (e *entry) holds(token session.Token) bool {
-	return token != session.Token{} && e.token == token
-}
-
-func (e *entry) lockInfo(now time.Time) *session.LockInfo {
-	if !e.leased(now) {
-		return nil
-	}
-	return &session.LockInfo{Holder: e.token.Holder(), Age: now.Sub(e.lockedAt), Left: e.lockedUntil.Sub(now)}
-}
-
-// fullExpiry is the expiry of a record that is used now.
-func (e *entry) fullExpiry(now time.Time) (t time.Time) {
-	if e.rec.Lifetime > 0 {
-		t = e.rec.Created.Add(e.rec.Lifetime)
-	}
-	if e.rec.IdleTimeout > 0 {
-		if idle := now.Add(e.rec.IdleTimeout + e.rec.Refresh); t.IsZero() || idle.Before(t) {
-			t = idle
-		}
-	}
-	return t
-}
-
-// extend extends the sliding expiry if due (M14).
-func (e *entry) extend(now time.Time) {
-	full := e.fullExpiry(now)
-	if e.rec.IdleTimeout > 0 && e.expires.Sub(now) < e.rec.IdleTimeout && full.After(e.expires) {
-		e.expires = full
-	}
-}
-
-func (e *entry) expiresIn(now time.Time) time.Duration {
-	if e.expires.IsZero() {
-		return 0
-	}
-	return max(e.expires.Sub(now), e.lockedUntil.Sub(now), 1)
-}
-
-// write stores a record: the first one if there is none yet.
-func (e *entry) write(rec session.Record, now time.Time) {
-	first := e.rec.Created.IsZero()
-	anew := first || rec.IdleTimeout != e.rec.IdleTimeout || rec.Refresh != e.rec.Refresh || rec.Lifetime != e.rec.Lifetime
-	rec.Created, rec.ExpiresIn, rec.Lock, rec.Repeat = e.rec.Created, 0, nil, false
-	if first {
-		rec.Created = now
-	} else {
-		rec.Namespace = e.rec.Namespace
-	}
-	rec.Data = bytes.Clone(rec.Data)
-	e.rec = rec
-	if anew {
-		e.expires = e.fullExpiry(now)
-	} else {
-		e.extend(now)
-	}
-	e.writes = append(e.writes, rec.Write)
-	if len(e.writes) > 8 {
-		e.writes, e.many = slices.Clone(e.writes[1:]), true
-	}
-}
-
-// refuse answers a write that cannot be done with what S6 says: nil if it is
-// remembered, else plain, unless that cannot be told.
-func (e *entry) refuse(rec session.Record, plain error) error {
-	switch {
-	case slices.Contains(e.writes, rec.Write):
-		return nil
-	case rec.Repeat && e.many:
-		return session.ErrOutcomeUnknown
-	}
-	return plain
-}
-
-func (e *entry) record(now time.Time) session.Record {
-	rec := e.rec
-	rec.Data = bytes.Clone(rec.Data)
-	rec.ExpiresIn = e.expiresIn(now)
-	return rec
 }
 
 func (m *model) wake(key session.StoreKey) {
@@ -258,9 +141,6 @@ func (m *model) Create(ctx context.Context, key session.StoreKey, rec session.Re
 	m.entries[key] = e
 	return nil
 }
-
-// reported says that the entry's end must be reported before it goes.
-func (e *entry) reported() bool { return e.graceEnds.IsZero() && e.rec.Events }
 
 func (m *model) Save(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, how session.Commit) error {
 	now, err := m.begin(ctx)
@@ -442,77 +322,4 @@ func (m *model) Reap(ctx context.Context, namespace string, limit int, token ses
 		}
 	}
 	return got, nil
-}
-
-func (m *model) Watch(key session.StoreKey) (<-chan struct{}, func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	wake := make(chan struct{}, 1)
-	m.watchers[key] = append(m.watchers[key], wake)
-	return wake, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.watchers[key] = slices.DeleteFunc(m.watchers[key], func(c chan struct{}) bool { return c == wake })
-	}
-}
-
-// infos lists the live records of a namespace, oldest first.
-func (m *model) infos(namespace string, now time.Time) (infos []session.Info) {
-	for key, e := range m.entries {
-		if e.rec.Namespace == namespace && e.live(now) {
-			infos = append(infos, session.Info{
-				Key: key, Owner: e.rec.Owner, Created: e.rec.Created, ExpiresIn: e.expiresIn(now),
-				Locked: e.leased(now), Size: len(e.rec.Data),
-			})
-		}
-	}
-	slices.SortFunc(infos, func(a, b session.Info) int { return a.Created.Compare(b.Created) })
-	return infos
-}
-
-func (m *model) ListOwner(ctx context.Context, namespace, owner string) ([]session.Info, error) {
-	now, err := m.begin(ctx)
-	defer m.mu.Unlock()
-	if err != nil || owner == "" {
-		return nil, err
-	}
-	return slices.DeleteFunc(m.infos(namespace, now), func(i session.Info) bool { return i.Owner != owner }), nil
-}
-
-func (m *model) RemoveOwner(ctx context.Context, namespace, owner string, reason session.EndReason, except ...session.StoreKey) (n int, err error) {
-	now, err := m.begin(ctx)
-	defer m.mu.Unlock()
-	if err != nil || owner == "" {
-		return 0, err
-	}
-	for _, info := range m.infos(namespace, now) {
-		if info.Owner == owner && !slices.Contains(except, info.Key) {
-			m.end(info.Key, session.Token{}, reason, now)
-			n++
-		}
-	}
-	return n, nil
-}
-
-func (m *model) All(ctx context.Context, namespace string) iter.Seq2[session.Info, error] {
-	return func(yield func(session.Info, error) bool) {
-		now, err := m.begin(ctx)
-		infos := m.infos(namespace, now)
-		m.mu.Unlock()
-		if err != nil {
-			yield(session.Info{}, err)
-			return
-		}
-		for _, info := range infos {
-			if !yield(info, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (m *model) Ping(ctx context.Context) error {
-	_, err := m.begin(ctx)
-	defer m.mu.Unlock()
-	return err
 }

@@ -3,6 +3,7 @@ package sessiontest
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ const (
 	slack       = 2 * time.Second  // by how much a time may be off: a database's clock runs on
 	callTimeout = 30 * time.Second // the most that a call may take when nothing is wrong
 	wakeTimeout = 5 * time.Second  // the most that a wake may take
-	turnTimeout = 2 * time.Minute  // the most that a turn among many waiters may take
+	turnTimeout = 20 * time.Second // the most that a turn among many waiters may take
 	remembered  = 8                // writes that a store remembers (S6)
 )
 
@@ -139,9 +140,9 @@ func (k *kit) wantContent(what string, got, want session.Record) {
 
 func abridged(data []byte) string {
 	if len(data) > 40 {
-		return string(data[:40]) + "…"
+		return fmt.Sprintf("%q… (%d bytes)", data[:40], len(data))
 	}
-	return "\"" + string(data) + "\""
+	return fmt.Sprintf("%q", data)
 }
 
 // wantStored reports a key under which a store does not show the content of

@@ -85,14 +85,16 @@ func errorsKeepSecrets(k *kit) {
 	old, oldToken, _, _ := k.moved()
 	absent, foreign := newKey(), session.NewToken()
 	tooMuch := k.record(strings.Repeat("x", k.MaxSize+1)) // if there is a limit
-	ended, cancel := context.WithCancel(context.Background())
+	inTime, cancel := inTime()
+	defer cancel()
+	ended, cancel := context.WithCancel(inTime)
 	cancel()
 
 	var errs []error
 	add := func(err error) { errs = append(errs, err) }
 	for _, s := range k.both() {
 		for _, key := range []session.StoreKey{absent, held, old} {
-			for _, ctx := range []context.Context{context.Background(), ended} {
+			for _, ctx := range []context.Context{inTime, ended} {
 				_, err := s.store.Acquire(ctx, key, foreign, lease)
 				add(err)
 				_, err = s.store.Load(ctx, key, false)

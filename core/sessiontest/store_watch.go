@@ -154,7 +154,7 @@ func everyWaiterWoken(k *kit) {
 
 func noWakeLost(k *kit) {
 	k.watchers()
-	for n := range 40 {
+	for n := 0; n < 40 && !k.Failed(); n++ {
 		i := n % 2
 		key, token := k.locked(k.record("content"))
 		k.together(2, func(j int) {
@@ -206,7 +206,7 @@ func getOnByWakes(k *kit) {
 
 func stopTwice(k *kit) {
 	k.watchers()
-	for n := range 20 {
+	for n := 0; n < 20 && !k.Failed(); n++ {
 		key, token := k.locked(k.record("content"))
 		wake, stop := k.watch(n%2, key)
 		_, other := k.watch(n%2, key)

@@ -1,0 +1,263 @@
+package session_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/core/memstore"
+	"github.com/sessionstate/sessionstate/core/sessiontest"
+)
+
+// A Save whose answer was lost may have been stored: what comes after it does
+// not say that nothing was.
+func TestM9_ALossAfterALostAnswerIsInDoubt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := memstore.New()
+		p, q := start(t, store, session.Config{}), start(t, store, session.Config{})
+		id := p.stored(0)
+		r, s := p.client(id).hold(session.Exclusive)
+		set(t, s, 1)
+		p.faults.Next(sessiontest.OpSave, -1, sessiontest.Fault{Kind: sessiontest.FailAfter})
+		p.faults.Next(sessiontest.OpExtend, -1, hangs)
+		wantErr(t, "Save", s.Save(r.ctx), session.ErrUnavailable)
+		if err := q.client(id).do(session.Exclusive, func(s *session.Session) { add(s) }); err != nil {
+			t.Error(err)
+		}
+		p.faults.Reset()
+		err := r.end(ok200)
+		wantErr(t, "Finish", err, session.ErrLockLost)
+		wantErr(t, "Finish", err, session.ErrOutcomeUnknown)
+		if n := p.count(id); n != 2 {
+			t.Error(n)
+		}
+	})
+}
+
+// With the lock still held such a Save is made good by the next one.
+func TestM9_ALostAnswerIsMadeGoodUnderTheLock(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := start(t, memstore.New(), session.Config{})
+		id := p.stored(0)
+		r, s := p.client(id).hold(session.Exclusive)
+		set(t, s, 1)
+		p.faults.Next(sessiontest.OpSave, -1, sessiontest.Fault{Kind: sessiontest.FailAfter})
+		wantErr(t, "Save", s.Save(r.ctx), session.ErrUnavailable)
+		p.faults.Reset()
+		add(s)
+		if err := r.end(ok200); err != nil {
+			t.Error(err)
+		}
+		if n := p.count(id); n != 2 {
+			t.Error(n)
+		}
+	})
+}
+
+func TestM7_AcquireTimeoutWhileTheStoreIsAsked(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := memstore.New()
+		p, q := start(t, store, session.Config{AcquireTimeout: time.Second}), start(t, store, session.Config{})
+		id := p.stored(0)
+		p.faults.Next(sessiontest.OpAcquire, 1, sessiontest.Fault{Kind: sessiontest.HangAfter})
+		begun := time.Now()
+		wantErr(t, "Acquire", p.client(id).try(session.Exclusive, func(*session.Session) {}), session.ErrAcquireTimeout)
+		if err := q.client(id).try(session.Exclusive, func(*session.Session) {}); err != nil {
+			t.Error(err)
+		}
+		wantTook(t, "both requests", begun, time.Second, time.Second)
+	})
+}
+
+// ExecutionTimeout passes while the save is under way: what the store says
+// counts.
+func TestM9_ExecutionTimeoutDuringTheSave(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := memstore.New()
+		p, q := start(t, store, session.Config{ExecutionTimeout: 10 * time.Second}), start(t, store, session.Config{})
+		id := p.stored(0)
+		r, s := p.client(id).hold(session.Exclusive)
+		set(t, s, 1)
+		time.Sleep(9 * time.Second)
+		p.faults.Next(sessiontest.OpSave, 1, sessiontest.Fault{Delay: 4 * time.Second})
+		begun := time.Now()
+		go q.client(id).do(session.Exclusive, func(s *session.Session) {
+			if n := get(t, s); n != 1 {
+				t.Errorf("the next one found %d", n)
+			}
+			wantTook(t, "waiting for the save", begun, 4*time.Second, 4*time.Second)
+		})
+		if err := r.end(ok200); err != nil {
+			t.Error(err)
+		}
+		if n := p.events.count(session.EventLockLost); n != 0 {
+			t.Error("a loss was reported")
+		}
+	})
+}
+
+// An Update that panics when it is run again, in the save, takes nothing with
+// it: not the lock, not the turn.
+func TestM4_AnUpdateThatPanicsLeavesNothingBehind(t *testing.T) {
+	for _, locked := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			p := start(t, memstore.New(), session.Config{})
+			id := p.stored(0)
+			r, s := p.client(id).hold(session.Concurrent)
+			runs := 0
+			countKey.Update(s, func(n int) int {
+				if runs++; runs > 1 {
+					panic("again")
+				}
+				return n + 1
+			})
+			if locked {
+				s.Renew()
+			}
+			p.client(id).do(session.Concurrent, func(s *session.Session) { add(s) })
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("the panic was swallowed")
+					}
+				}()
+				r.end(ok200)
+			}()
+			r.cancel()
+			begun := time.Now()
+			if err := p.client(id).do(session.Exclusive, func(s *session.Session) { add(s) }); err != nil {
+				t.Error(err)
+			}
+			wantTook(t, "the next request", begun, 0, 0)
+			if n := p.count(id); n != 2 {
+				t.Error(n)
+			}
+		})
+	}
+}
+
+// A store that panics costs the request its session, and nobody else anything.
+func TestM22_AStoreThatPanicsLeavesNothingBehind(t *testing.T) {
+	for _, mode := range modes {
+		bubble(t, func(t *testing.T) {
+			store := &panicking{Store: memstore.New()}
+			p := start(t, store, session.Config{})
+			id := p.stored(0)
+			for _, during := range []string{"acquire", "save"} {
+				r := p.client(id).begin()
+				func() {
+					defer func() { _ = recover() }()
+					store.on.Store(during == "acquire")
+					s, err := session.Acquire(r.ctx, mode)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					store.on.Store(true)
+					if mode == session.ReadOnly || mode == session.Snapshot {
+						s.Abandon()
+					}
+					add(s)
+					r.Finish(r.ctx, ok200)
+				}()
+				store.on.Store(false)
+				r.end(session.Outcome{Panicked: true})
+				begun := time.Now()
+				if err := p.client(id).try(session.Exclusive, func(s *session.Session) { add(s) }); err != nil {
+					t.Error(err)
+				}
+				wantTook(t, "the next request", begun, 0, 10*time.Millisecond) // it polls
+			}
+			if n := p.count(id); n != 2 {
+				t.Error(n)
+			}
+		})
+	}
+}
+
+// panicking panics in what a request does while it is on.
+type panicking struct {
+	session.Store
+	on atomic.Bool
+}
+
+func (p *panicking) check() {
+	if p.on.Load() {
+		panic("store")
+	}
+}
+
+func (p *panicking) Acquire(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) (session.Record, error) {
+	p.check()
+	return p.Store.Acquire(ctx, key, token, lease)
+}
+
+func (p *panicking) Load(ctx context.Context, key session.StoreKey, wait bool) (session.Record, error) {
+	p.check()
+	return p.Store.Load(ctx, key, wait)
+}
+
+func (p *panicking) Save(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, how session.Commit) error {
+	p.check()
+	return p.Store.Save(ctx, key, rec, token, how)
+}
+
+func (p *panicking) Swap(ctx context.Context, key session.StoreKey, rec session.Record, old session.WriteID) error {
+	p.check()
+	return p.Store.Swap(ctx, key, rec, old)
+}
+
+func (p *panicking) Remove(ctx context.Context, key session.StoreKey, token session.Token, reason session.EndReason) error {
+	p.check()
+	return p.Store.Remove(ctx, key, token, reason)
+}
+
+// Goroutines of a handler use the session from all sides while it is saved,
+// lost and released.
+func TestM22_UsedFromManyGoroutines(t *testing.T) {
+	for _, mode := range modes {
+		for _, lost := range []bool{false, true} {
+			bubble(t, func(t *testing.T) {
+				p := start(t, memstore.New(), session.Config{ExecutionTimeout: 50 * time.Millisecond})
+				r, s := p.client(p.stored(0)).hold(mode)
+				var wg sync.WaitGroup
+				for i := range 20 {
+					wg.Go(func() {
+						for range 20 {
+							time.Sleep(time.Duration(i) * 100 * time.Microsecond)
+							add(s)
+							aKey.Set(s, "x")
+							aKey.Take(s)
+							s.Has("a")
+							s.Keys()
+							s.Len()
+							s.ID()
+							s.StoreKey()
+							s.Created()
+							s.Context().Err()
+							s.SetOwner("ann")
+							s.SetTimeout(time.Hour)
+							r.NeedsCommit()
+							r.session()
+							session.Acquire(r.ctx, session.Snapshot)
+							if i%5 == 0 {
+								s.Save(r.ctx)
+							}
+						}
+					})
+				}
+				time.Sleep(20 * time.Millisecond)
+				if lost {
+					time.Sleep(40 * time.Millisecond)
+				}
+				if err := r.end(ok200); err != nil && !lost {
+					t.Error(err)
+				}
+				wg.Wait()
+			})
+		}
+	}
+}
