@@ -45,12 +45,13 @@ func (v *visitor) leaving(path string, running <-chan struct{}, goOn chan<- stru
 func (sv *server) released(n int) {
 	sv.Helper()
 	until(sv.stage, &sv.events.journalOf, "a request gives its session back", func(events []session.Event) bool {
+		left := n
 		for _, e := range events {
 			if e.Kind == session.EventReleased {
-				n--
+				left--
 			}
 		}
-		return n <= 0
+		return left <= 0
 	})
 }
 
