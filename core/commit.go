@@ -346,15 +346,7 @@ func (s *Session) removeStored(save context.Context) error {
 	m := s.rq.m
 	held := s.lease != nil && s.lease.beginSave()
 	err := m.persist(save, "remove", func(ctx context.Context, _ bool) error {
-		if err := m.store.Remove(ctx, s.key, Token{}, EndDelete); err != nil || held {
-			return err
-		}
-		// Somebody else may have renewed the session since it was read: then
-		// there was nothing to remove, and it lives under a new ID.
-		if _, err := m.store.Load(ctx, s.key, false); errors.Is(err, ErrRenewed) || errors.Is(err, ErrUnavailable) {
-			return err
-		}
-		return nil
+		return m.store.Remove(ctx, s.key, Token{}, EndDelete)
 	})
 	if held {
 		state := lockUnknown

@@ -282,6 +282,8 @@ func (rq *Request) Finish(ctx context.Context, out Outcome) error {
 	if s == nil {
 		return nil
 	}
+	// Once released this does nothing; it is for a Discard that panics (A4).
+	defer func() { _ = s.finishDiscarding(ctx) }()
 	if failed || rq.m.cfg.Discard(out) {
 		return s.finishDiscarding(ctx)
 	}

@@ -153,8 +153,8 @@ type Commit struct {
 	// (S11). A lock that is kept or handed on moves along.
 	MoveTo StoreKey
 
-	// Grace, with MoveTo, is how long Acquire and Load of the old key answer
-	// ErrRenewed.
+	// Grace, with MoveTo, is how long Acquire, Load and Remove of the old key
+	// answer ErrRenewed.
 	Grace time.Duration
 }
 
@@ -257,6 +257,7 @@ type Store interface {
 	//
 	// nil also if the record is absent or has ended before. ErrLockLost: a
 	// token was given that does not hold the record; nothing has changed.
+	// ErrRenewed: the record has moved, as in Acquire, and lives on (S11).
 	Remove(ctx context.Context, key StoreKey, token Token, reason EndReason) error
 
 	// Reap collects what has expired or ended in a namespace (S12).

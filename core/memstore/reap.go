@@ -20,7 +20,11 @@ func (st *Store) Remove(ctx context.Context, key session.StoreKey, token session
 	s := st.lock(key)
 	defer s.mu.Unlock()
 	r := s.get(key)
-	live := r.live(st.now())
+	now := st.now()
+	if r.renewed(now) {
+		return failed("remove", session.ErrRenewed)
+	}
+	live := r.live(now)
 	if live && (token == session.Token{} || r.holds(token)) {
 		st.remove(s, r, token, reason)
 		return nil

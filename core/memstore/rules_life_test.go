@@ -16,7 +16,7 @@ func TestS8_CreateReplacesOnlyTheDead(t *testing.T) {
 		time.Sleep(idle + slack)
 		b.is(b.Create(b.Context(), k, newRecord("b"), nobody, 0), nil)
 		b.loads(k, "b")
-		b.is(b.Remove(b.Context(), k, nobody, session.EndRevoked), nil)
+		b.is(b.Remove(b.Context(), k, nobody, session.EndRevoked), session.ErrRenewed)
 		b.is(b.Create(b.Context(), k, newRecord("c"), nobody, 0), nil)
 		b.loads(k, "c")
 		b.is(b.Remove(b.Context(), k, nobody, session.EndDelete), nil)
@@ -31,7 +31,7 @@ func TestS8_CreateKeepsUnreportedEnd(t *testing.T) {
 		rec := newRecord("a")
 		rec.Events, rec.Owner = true, "o"
 		k := b.create(rec)
-		b.is(b.Remove(b.Context(), k, nobody, session.EndRevoked), nil)
+		b.is(b.Remove(b.Context(), k, nobody, session.EndRevoked), session.ErrRenewed)
 		b.is(b.Create(b.Context(), k, newRecord("b"), nobody, 0), nil)
 		time.Sleep(idle + slack)
 		again := newRecord("c")
@@ -109,7 +109,7 @@ func TestS11_MoveLeavesATombstone(t *testing.T) {
 		b.is(b.Touch(b.Context(), k), session.ErrNotFound)
 		b.is(b.Swap(b.Context(), k, newRecord("x"), moved.Write), session.ErrNotFound)
 		b.is(b.Create(b.Context(), k, newRecord("x"), nobody, 0), session.ErrExists)
-		b.is(b.Remove(b.Context(), k, nobody, session.EndRevoked), nil)
+		b.is(b.Remove(b.Context(), k, nobody, session.EndRevoked), session.ErrRenewed)
 		b.is(b.save(k, newRecord("x"), token, session.Commit{}), session.ErrLockLost)
 		b.is(b.save(k, moved, token, how), nil) // repeats
 		b.is(b.Create(b.Context(), k, first, nobody, 0), nil)

@@ -93,6 +93,13 @@ var brokenMoves = []broken{
 			delete(m.entries, c.key)
 		}
 	})},
+	{"S11", "says nothing of the move to who removes the old key", doing(opRemove, func(m *model, c *call) {
+		m.edit(c.key, func(e *entry) {
+			if !e.graceEnds.IsZero() {
+				c.answer(nil)
+			}
+		})
+	})},
 	{"S11", "says ErrRenewed of a Swap of the old key", doing(opSwap, func(m *model, c *call) {
 		m.edit(c.key, func(e *entry) {
 			if !e.graceEnds.IsZero() {

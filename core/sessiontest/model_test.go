@@ -272,6 +272,8 @@ func (m *model) Remove(ctx context.Context, key session.StoreKey, token session.
 	switch {
 	case e == nil:
 		return nil
+	case now.Before(e.graceEnds):
+		return session.ErrRenewed
 	case !e.live(now):
 		if e.reason != session.EndDelete && e.holds(token) && reason == session.EndDelete {
 			delete(m.entries, key)

@@ -90,8 +90,8 @@ func oldKeyInGrace(k *kit) {
 		k.expect(s.Save(key, late, session.NewToken(), session.Commit{}), "Save by another", session.ErrLockLost)
 		k.expect(s.Extend(key, token, lease), "Extend by the former holder", session.ErrLockLost)
 		k.expect(s.Release(key, token), "Release by the former holder", nil)
-		k.expect(s.Remove(key, token, session.EndDelete), "Remove by the former holder", nil)
-		k.expect(s.Remove(key, nobody, session.EndRevoked), "Remove by nobody", nil)
+		k.expect(s.Remove(key, token, session.EndDelete), "Remove by the former holder", session.ErrRenewed)
+		k.expect(s.Remove(key, nobody, session.EndRevoked), "Remove by nobody", session.ErrRenewed)
 	}
 	k.wantRenewed(key)
 	k.wantStored(to, rec)
