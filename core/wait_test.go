@@ -97,8 +97,9 @@ func TestM2_LaterWritersCannotStarveAReader(t *testing.T) {
 		id := writer.stored(0)
 		r, _ := writer.client(id).hold(session.Exclusive)
 		stop := make(chan struct{})
+		var writers sync.WaitGroup
 		for range 3 {
-			go func() {
+			writers.Go(func() {
 				for {
 					select {
 					case <-stop:
@@ -110,7 +111,7 @@ func TestM2_LaterWritersCannotStarveAReader(t *testing.T) {
 						time.Sleep(100 * time.Millisecond)
 					})
 				}
-			}()
+			})
 		}
 		synctest.Wait()
 		var done atomic.Bool
@@ -130,6 +131,7 @@ func TestM2_LaterWritersCannotStarveAReader(t *testing.T) {
 			t.Error("the reader waits for later writers")
 		}
 		close(stop)
+		writers.Wait()
 	})
 }
 
