@@ -6,6 +6,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -130,14 +131,18 @@ func (sh *Shop) Error(err error) Result {
 		sh.cfg.Logger.Error("shop: a request failed", "status", status, "error", err)
 	}
 	text := "Something went wrong here, and nothing was saved."
-	switch status {
-	case http.StatusTooManyRequests:
+	switch {
+	case errors.Is(err, session.ErrRenewed):
+		// Nearly always the browser has the new cookie by now. If the reply that
+		// brought it got lost, the old one is a stranger's after RenewGrace.
+		text = "You have logged in meanwhile. Please try again; if this page comes back, then in a minute."
+	case status == http.StatusTooManyRequests:
 		text = "Too many requests of yours are waiting already. Please try again in a moment."
-	case http.StatusServiceUnavailable:
+	case status == http.StatusServiceUnavailable:
 		text = "The shop is busy, and nothing was saved. Please try again in a moment."
-	case http.StatusConflict:
+	case status == http.StatusConflict:
 		text = "Another of your requests came first, and nothing was saved. Please try again."
-	case http.StatusRequestEntityTooLarge:
+	case status == http.StatusRequestEntityTooLarge:
 		text = "That is more than a session holds, and nothing was saved."
 	}
 	res := sh.Problem(status, text)

@@ -91,7 +91,8 @@ func TestErrorSaysWhatItMeansForTheVisitor(t *testing.T) {
 	}{
 		{session.ErrQueueFull, http.StatusTooManyRequests, "waiting already", true},
 		{session.ErrAcquireTimeout, http.StatusServiceUnavailable, "busy", true},
-		{session.ErrRenewed, http.StatusConflict, "came first", false},
+		{session.ErrRenewed, http.StatusConflict, "logged in meanwhile", false},
+		{session.ErrLockLost, http.StatusConflict, "came first", false},
 		{session.ErrTooLarge, http.StatusRequestEntityTooLarge, "more than a session holds", false},
 		{errors.New("secret <detail>"), http.StatusInternalServerError, "Something went wrong", false},
 		{context.Canceled, 499, "went wrong", false},

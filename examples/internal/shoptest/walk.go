@@ -100,7 +100,7 @@ func login(t *testing.T, build serve.Build) {
 	// and no cookie.
 	for _, path := range []string{"/", "/cart"} {
 		old := st.getWith(t, before, path)
-		old.want(t, http.StatusConflict, "Another of your requests came first")
+		old.want(t, http.StatusConflict, "logged in meanwhile")
 		old.wantNone(t, "Ada", "Pencil")
 		if cookie := old.header.Get("Set-Cookie"); cookie != "" {
 			t.Errorf("%s: the old ID got a cookie: %s", path, cookie)
