@@ -1,0 +1,162 @@
+// The shop on chi. From the repository's root:
+//
+//	go run ./examples/chi
+package main
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	chisession "github.com/sessionstate/sessionstate/adapters/chi"
+	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/examples/internal/serve"
+	"github.com/sessionstate/sessionstate/examples/internal/shop"
+)
+
+func main() { os.Exit(serve.Main(build)) }
+
+func build(sessions *session.Manager, sh *shop.Shop) serve.Server {
+	return serve.HTTP(routes(sessions, sh))
+}
+
+// routes gives the shop its addresses.
+func routes(sessions *session.Manager, sh *shop.Shop) http.Handler {
+	problem := func(status int, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { write(w, sh.Problem(status, text)) }
+	}
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(problem(http.StatusForbidden, "This came from another site, so nothing was done."))
+
+	r := chi.NewRouter()
+	r.Use(
+		middleware.Recoverer, // outside the sessions: a panic has released its session when it comes by here
+		secure,
+		sameOrigin.Handler,
+		chisession.New(sessions, chisession.Options{ // costs nothing until a session is acquired
+			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { write(w, sh.Error(err)) },
+		}),
+	)
+	r.NotFound(problem(http.StatusNotFound, "There is no such page."))
+	r.Handle("/static/*", http.StripPrefix("/static/", http.FileServerFS(sh.Static()))) // acquires nothing
+
+	r.Get("/", acquire(sh, sh.Products)) // Exclusive, the default
+	r.Post("/cart/add", acquire(sh, sh.AddToCart))
+	r.Post("/cart/remove", acquire(sh, sh.RemoveFromCart))
+	r.Post("/order", acquire(sh, sh.Order))
+	r.Post("/login", acquire(sh, sh.Login))
+	r.Post("/logout", acquire(sh, sh.Logout, session.Snapshot))
+	r.Group(func(r chi.Router) {
+		r.Use(chisession.Require(session.ReadOnly))
+		r.Get("/cart", acquired(sh.Cart))
+		r.Get("/login", acquired(sh.LoginPage))
+	})
+
+	r.Get("/lab", acquire(sh, sh.Lab))
+	r.Post("/lab/reset", acquire(sh, sh.LabReset))
+	r.Post("/lab/update", labRequest(sh, sh.LabUpdate))
+	r.Get("/lab/count", labRequest(sh, sh.LabCount))
+	return r
+}
+
+// acquire makes a handler that acquires the session itself, when it has all it
+// needs, and does an action with it.
+func acquire(sh *shop.Shop, do shop.Action, mode ...session.Mode) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !readForm(w, r, sh) {
+			return
+		}
+		s, err := chisession.Acquire(r, mode...)
+		if err != nil {
+			chisession.Fail(w, r, err)
+			return
+		}
+		res, err := do(s, r.Form.Get)
+		reply(w, r, res, err)
+	}
+}
+
+// acquired makes a handler behind Require, which has acquired the session or
+// answered that it cannot.
+func acquired(do shop.Action) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		res, err := do(chisession.From(r), r.FormValue)
+		reply(w, r, res, err)
+	}
+}
+
+// labRequest makes a handler that acquires the session in the mode that the
+// visitor chooses, and measures how long it waits.
+func labRequest(sh *shop.Shop, do func(*session.Session, shop.Form, time.Duration) (shop.Result, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !readForm(w, r, sh) {
+			return
+		}
+		mode, err := shop.ParseMode(r.Form.Get("mode"))
+		if err != nil {
+			write(w, sh.Problem(http.StatusUnprocessableEntity, "There is no such mode."))
+			return
+		}
+		asked := time.Now()
+		s, err := chisession.Acquire(r, mode)
+		if err != nil {
+			chisession.Fail(w, r, err)
+			return
+		}
+		res, err := do(s, r.Form.Get, time.Since(asked))
+		reply(w, r, res, err)
+	}
+}
+
+// secure adds the headers that every reply has, whatever becomes of it.
+func secure(next http.Handler) http.Handler {
+	headers := shop.SecurityHeaders()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range headers {
+			w.Header().Set(name, value)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+const maxForm = 64 << 10
+
+// readForm reads the form before the session is acquired, so that nobody holds
+// it for as long as a slow client sends. If there is no form to read, it
+// answers and returns false.
+func readForm(w http.ResponseWriter, r *http.Request, sh *shop.Shop) bool {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	err := r.ParseForm()
+	if err == nil {
+		return true
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		write(w, sh.Problem(http.StatusRequestEntityTooLarge, "That was too long."))
+	} else {
+		write(w, sh.Problem(http.StatusBadRequest, "That could not be read."))
+	}
+	return false
+}
+
+// reply answers with what came of an action. An error is the session's, and the
+// adapter knows what to say to the client then.
+func reply(w http.ResponseWriter, r *http.Request, res shop.Result, err error) {
+	if err != nil {
+		chisession.Fail(w, r, err)
+		return
+	}
+	write(w, res)
+}
+
+func write(w http.ResponseWriter, res shop.Result) {
+	for name, value := range res.Header {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(res.Status)
+	w.Write(res.Body) // an error here means that the client has gone
+}
