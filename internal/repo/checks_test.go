@@ -81,8 +81,9 @@ func TestChecks(t *testing.T) {
 // TestGoodTree: the tree that TestChecks breaks is beyond reproach.
 func TestGoodTree(t *testing.T) {
 	tree := load(t, map[string]string{
-		"core/bubble_test.go": "package session\n\nimport (\n\t\"testing/synctest\"\n\t\"time\"\n)\n\nfunc f() { synctest.Test(nil, nil); time.Sleep(1) }\n",
-		"docs/new.md":         "See [there](semantics.md#m6-title), [above](#new), [core](../core) and [elsewhere](https://example.com/tmp/x).\n\n# New\n",
+		"core/bubble_test.go": imports("session", "testing/synctest"),
+		"core/asleep_test.go": imports("session", "time") + "\nfunc f() { time.Sleep(1) }\n",
+		"docs/new.md":         "See [there](semantics.md#m6-title), [above](#new), [core](../core) and [elsewhere](https://example.com/tmp/x).\n\n# New\n\n```go\nx[0](gone)\n```\n",
 	})
 	for _, check := range Checks() {
 		for _, p := range check.Run(tree) {

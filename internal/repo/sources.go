@@ -11,12 +11,18 @@ import (
 )
 
 // noSleep: tests wait for what they expect, not for a while. In a bubble of
-// testing/synctest time costs nothing, and so files that import it may sleep.
-// Product code that must wait does so until its context ends, which
-// time.Sleep does not.
+// testing/synctest time costs nothing, so packages that use it may sleep:
+// whether a function runs in a bubble, its source does not say. Product code
+// that must wait does so until its context ends, which time.Sleep does not.
 func noSleep(t *Tree) (found []Problem) {
+	bubbles := make(map[string]bool) // folders of packages
 	for _, g := range t.Go {
 		if slices.ContainsFunc(g.imports(), func(i imported) bool { return i.path == "testing/synctest" }) {
+			bubbles[path.Dir(g.Path)] = true
+		}
+	}
+	for _, g := range t.Go {
+		if bubbles[path.Dir(g.Path)] {
 			continue
 		}
 		if m := t.module(g.Path); !g.isTest() && (m == nil || !m.Published()) {
@@ -64,7 +70,7 @@ var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 // headings that exist. Links to elsewhere are not looked at.
 func linksResolve(t *Tree) (found []Problem) {
 	for _, p := range t.paths(".md") {
-		for i, line := range strings.Split(string(t.Files[p]), "\n") {
+		for i, line := range prose(t.Files[p]) {
 			for _, m := range link.FindAllStringSubmatch(line, -1) {
 				target, heading, _ := strings.Cut(m[1], "#")
 				if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
@@ -101,13 +107,9 @@ func (t *Tree) has(p string) bool {
 
 // anchors returns the names by which a Markdown file's headings are linked to.
 func anchors(markdown []byte) (names []string) {
-	fenced := false
-	for line := range strings.Lines(string(markdown)) {
-		if strings.HasPrefix(line, "```") {
-			fenced = !fenced
-		}
+	for _, line := range prose(markdown) {
 		text := strings.TrimLeft(line, "#")
-		if fenced || text == line || !strings.HasPrefix(text, " ") {
+		if text == line || !strings.HasPrefix(text, " ") {
 			continue
 		}
 		name := strings.Map(func(r rune) rune {
@@ -122,6 +124,22 @@ func anchors(markdown []byte) (names []string) {
 		names = append(names, name)
 	}
 	return names
+}
+
+// prose returns the lines of a Markdown file, those in blocks of code empty.
+func prose(markdown []byte) []string {
+	lines := strings.Split(string(markdown), "\n")
+	fenced := false
+	for i, line := range lines {
+		fence := strings.HasPrefix(strings.TrimSpace(line), "```")
+		if fence {
+			fenced = !fenced
+		}
+		if fence || fenced {
+			lines[i] = ""
+		}
+	}
+	return lines
 }
 
 // LongFile is a Go file that may have become more than one job.
