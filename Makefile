@@ -34,7 +34,7 @@ help: ## list the targets
 	@printf 'make TARGET, where TARGET is one of\n\n'
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 11
 
-test: build vet lint rules race ## prove the project: the five that follow
+test: build vet rules lint race ## prove the project: the five that follow
 	@printf '\nAll is well.\n'
 
 build: ## compile every package of every module
@@ -45,15 +45,15 @@ vet: ## run go vet
 	$(call step,vet)
 	go vet $(MODULES:%=%/...)
 
-lint: ## run the linters of .golangci.yml; Go builds them first, once, in minutes
-	$(call step,lint)
-	$(GOLANGCI_LINT) run $(FOLDERS:%=%/...)
-
 # Never from the cache: go test does not see that a file outside of the
 # package's module has changed.
 rules: ## check the rules of the repository: proofs, modules, imports, documents
 	$(call step,rules of the repository)
 	go test -count=1 $(RULES)/...
+
+lint: ## run the linters of .golangci.yml; Go builds them first, once, in minutes
+	$(call step,lint)
+	$(GOLANGCI_LINT) run $(FOLDERS:%=%/...)
 
 race: ## run all other tests under the race detector
 	$(call step,tests under the race detector)
