@@ -1,0 +1,91 @@
+# `make help` lists the targets. They need Go 1.25 or later, a C compiler for
+# the race detector, and bash. Everything else Go fetches itself.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory --no-builtin-rules
+
+# This folder's workspace, whatever the environment says; and no look at the
+# version control system, so that a tree without one builds too.
+export GOWORK  := $(CURDIR)/go.work
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# Every module in go.work, by path and by folder, and those of them that users
+# get.
+PREFIX    := github.com/sessionstate/sessionstate
+MODULES   = $(or $(shell go list -m),$(error go list -m finds no modules in go.work))
+FOLDERS   = $(patsubst $(CURDIR)/%,./%,$(shell go list -m -f '{{.Dir}}'))
+PUBLISHED = $(filter $(PREFIX)/core $(PREFIX)/adapters/% $(PREFIX)/providers/%,$(MODULES))
+RULES     := $(PREFIX)/internal/repo
+
+FUZZTIME   ?= 60s
+BENCH      ?= .
+BENCHCOUNT ?= 1
+
+step = @printf '\n== %s\n' '$(1)'
+
+.DEFAULT_GOAL := help
+.PHONY: help test build vet lint rules race fmt fuzz bench cover
+.NOTPARALLEL:
+
+help: ## list the targets
+	@printf 'make TARGET, where TARGET is one of\n\n'
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 11
+
+test: build vet rules lint race ## prove the project: the five that follow
+	@printf '\nAll is well.\n'
+
+build: ## compile every package of every module
+	$(call step,build)
+	go build $(MODULES:%=%/...)
+
+vet: ## run go vet
+	$(call step,vet)
+	go vet $(MODULES:%=%/...)
+
+# Never from the cache: go test does not see that a file outside of the
+# package's module has changed.
+rules: ## check the rules of the repository: proofs, modules, imports, documents
+	$(call step,rules of the repository)
+	go test -count=1 $(RULES)/...
+
+lint: ## run the linters of .golangci.yml; Go builds them first, once, in minutes
+	$(call step,lint)
+	$(GOLANGCI_LINT) run $(FOLDERS:%=%/...)
+
+race: ## run all other tests under the race detector
+	$(call step,tests under the race detector)
+	CGO_ENABLED=1 go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES),$(MODULES)))
+
+fmt: ## format all Go code as the linters want it
+	$(GOLANGCI_LINT) fmt $(FOLDERS)
+
+fuzz: ## run every fuzz target, one after the other, for FUZZTIME=60s each
+	$(call step,fuzz targets for $(FUZZTIME) each)
+	@list=$$(go test -list '^Fuzz' $(PUBLISHED:%=%/...)) || { printf '%s\n' "$$list"; exit 1; }; \
+	targets=; found=0; \
+	while read -r first package _; do \
+		case $$first in \
+		Fuzz*) targets+=" $$first" ;; \
+		ok) for target in $$targets; do \
+				printf '\n== %s in %s\n' "$$target" "$$package"; \
+				go test -run '^$$' -fuzz "^$$target\$$" -fuzztime '$(FUZZTIME)' "$$package" </dev/null; \
+				found=$$((found + 1)); \
+			done; targets= ;; \
+		esac; \
+	done <<<"$$list"; \
+	printf '\n%d fuzz targets found nothing wrong.\n' "$$found"
+
+bench: ## run the benchmarks, BENCH=regexp of them, BENCHCOUNT=1 times
+	$(call step,benchmarks)
+	@go version
+	@printf '%s processors\n' "$$(getconf _NPROCESSORS_ONLN)"
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) $(PUBLISHED:%=%/...)
+
+cover: ## say how much of the published code the tests run; details in bin/cover.out
+	$(call step,coverage)
+	@mkdir -p bin
+	go test -count=1 -coverprofile bin/cover.out -coverpkg "$$(printf '%s,' $(PUBLISHED:%=%/...) | sed 's/,$$//')" $(PUBLISHED:%=%/...)
+	@go tool cover -func bin/cover.out | tail -n 1

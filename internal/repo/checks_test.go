@@ -1,0 +1,247 @@
+package repo
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// TestChecks breaks each rule in a small tree that keeps all of them, and
+// looks for the one complaint that this must raise.
+func TestChecks(t *testing.T) {
+	const core, chi = "core/go.mod", "adapters/chi/go.mod"
+	for _, c := range []struct {
+		name    string
+		changes map[string]string // "": the file is removed
+		want    string
+	}{
+		{"a rule without proof", doc("M6", "Nobody has tested this."), "docs/semantics.md:21: rule M6 names no test"},
+		{"a proof that does not exist", doc("M6", "Proof: `TestM6_Gone`."), "rule M6 names TestM6_Gone, which is not a test"},
+		{"a proof that is not a test", doc("M6", "Proof: `M6_Helper`."), "rule M6 names M6_Helper, which is not a test"},
+		{"a proof of another rule", doc("M6", "Proof: `TestM7_Works`."), "rule M6 names TestM7_Works, whose name does not"},
+		{"a subtest that does not exist", doc("S6", "Proof: `S6/it works twice`."), "rule S6 names S6/it works twice, which is not"},
+		{"a proof on the paragraph's second line", doc("M6", "Proof: `TestM6_Works`,\n`TestM6_Gone`."), "docs/semantics.md:24: rule M6 names TestM6_Gone"},
+		{"an unbuilt rule with a proof", doc("M17", "Proof: `TestM17_Works`."), "rule M17 has a proof: take it from the list"},
+		{"an unbuilt rule without a word", doc("M17", "It is so."), "rule M17 is not built: say so"},
+		{"a built rule that says it is not", doc("M6", "Not built yet: later."), "rule M6 names no test"},
+		{"a missing rule", replaced("docs/semantics.md", "### M6 ", "### About M6 "), "rule M7 stands where M6 should"},
+		{"a rule given twice", replaced("docs/semantics.md", "### M7 ", "### M6 "), "rule M6 stands where M7 should"},
+		{"a missing last rule", replaced("docs/semantics.md", "### A10 ", "### About A10 "), "rule A10 is missing"},
+		{"a rule too many", replaced("docs/semantics.md", "### S1 ", "### M23 x\n\n### S1 "), "rule M23 stands where M23 should, of 22"},
+		{"no document", map[string]string{"docs/semantics.md": ""}, "docs/semantics.md: is missing"},
+		{"a test of no rule", map[string]string{"core/new_test.go": "package session\n\nfunc TestM6_S17_Works() {}\n"},
+			"core/new_test.go:3: TestM6_S17_Works: there is no rule S17"},
+
+		{"a module outside go.work", replaced("go.work", "use ./adapters/chi\n", ""), "adapters/chi/go.mod: is not used in go.work"},
+		{"go.work uses nothing", replaced("go.work", "use ./core\n", "use ./core\nuse ./gone\n"), "go.work:4: uses ./gone"},
+		{"a module of another name", replaced(chi, "adapters/chi", "adapters/gin"), "adapters/chi/go.mod:1: the module is called"},
+		{"a replace in a published module", replaced(chi, "\n\nrequire", "\n\nreplace example.com/x => ../x\n\nrequire"), "adapters/chi/go.mod:5: replaces example.com/x"},
+		{"go.work replaces all versions", replaced("go.work", "core v0.1.0 =>", "core =>"), "go.work:6: replaces every version"},
+		{"go.work replaces a stranger", replaced("go.work", "github.com/sessionstate/sessionstate/core v", "example.com/x v"), "only modules of this tree"},
+		{"go.work replaces from elsewhere", replaced("go.work", "=> ./core", "=> ../core"), "only modules of this tree"},
+		{"another Go", replaced(core, "go 1.25.0", "go 1.26.0"), "core/go.mod: says go 1.26.0"},
+		{"no Go", replaced(core, "go 1.25.0", ""), "core/go.mod: says go :"},
+		{"a toolchain", replaced("go.work", "go 1.25.0\n", "go 1.25.0\n\ntoolchain go1.26.0\n"), "go.work: names a toolchain"},
+		{"core requires something", replaced(core, "go 1.25.0\n", "go 1.25.0\n\nrequire example.com/x v1.0.0\n"), "core/go.mod:5: requires example.com/x"},
+		{"no readme", map[string]string{"adapters/chi/README.md": ""}, "adapters/chi/README.md: is missing"},
+		{"no changelog", map[string]string{"core/CHANGELOG.md": ""}, "core/CHANGELOG.md: is missing"},
+		{"a changelog without room", replaced("core/CHANGELOG.md", "Unreleased", "0.1.0"), `core/CHANGELOG.md: has no heading "## [Unreleased]"`},
+
+		{"core imports a library", map[string]string{"core/new_test.go": imports("session", "example.com/x")}, "core/new_test.go:3: core imports example.com/x"},
+		{"core imports an adapter", map[string]string{"core/new.go": imports("session", prefix+"adapters/chi")}, "core imports adapters/chi: adapters and"},
+		{"an adapter imports another", map[string]string{"adapters/chi/new.go": imports("chisession", prefix+"adapters/gin")}, "adapters/chi imports adapters/gin"},
+		{"an adapter's test imports a provider", map[string]string{"adapters/chi/new_test.go": imports("chisession", prefix+"providers/sql")}, "adapters/chi imports providers/sql"},
+		{"no package comment", map[string]string{"core/new/new.go": "package x\n"}, "core/new: package x has no package comment"},
+		{"two package comments", map[string]string{"core/new.go": "// Package session too.\npackage session\n"}, "core: package session has several package comments: core/doc.go, core/new.go"},
+		{"an odd package comment", replaced("core/doc.go", "// Package session", "// This package"), `core/doc.go:1: the package comment must begin "Package session "`},
+
+		{"a test that sleeps", map[string]string{"core/new_test.go": imports("session", "time") + "\nfunc f() { time.Sleep(1) }\n"}, "core/new_test.go:5: time.Sleep"},
+		{"product code that sleeps", map[string]string{"core/new.go": imports("session", "time") + "\nfunc f() { time.Sleep(1) }\n"}, "core/new.go:5: time.Sleep"},
+		{"somebody's home", map[string]string{"Makefile": "all:\n\tls /ho" + "me/somebody\n"}, "Makefile:2: names a path of one machine"},
+		{"somebody's Windows", map[string]string{"README.md": "`C:" + `\Us` + "ers`\n"}, "README.md:1: names a path of one machine"},
+		{"a dead link", map[string]string{"docs/new.md": "See [this](../gone.md).\n"}, "docs/new.md:1: links to gone.md"},
+		{"a dead heading", map[string]string{"docs/new.md": "See [this](semantics.md#m6-gone).\n"}, "links to docs/semantics.md#m6-gone"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tree := load(t, c.changes)
+			var all []string
+			for _, check := range Checks() {
+				for _, p := range check.Run(tree) {
+					all = append(all, p.String())
+				}
+			}
+			if got := strings.Join(all, "\n"); !strings.Contains(got, c.want) {
+				t.Errorf("complaints:\n%s\nwant one with:\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestGoodTree: the tree that TestChecks breaks is beyond reproach.
+func TestGoodTree(t *testing.T) {
+	tree := load(t, map[string]string{
+		"core/bubble_test.go": imports("session", "testing/synctest"),
+		"core/asleep_test.go": imports("session", "time") + "\nfunc f() { time.Sleep(1) }\n",
+		"docs/new.md":         "See [there](semantics.md#m6-title), [above](#new), [core](../core) and [elsewhere](https://example.com/tmp/x).\n\n# New\n\n```go\nx[0](gone)\n```\n",
+	})
+	for _, check := range Checks() {
+		for _, p := range check.Run(tree) {
+			t.Errorf("%s: %v", check.Name, p)
+		}
+	}
+}
+
+func TestLoadTree_BrokenFiles(t *testing.T) {
+	for path, data := range map[string]string{"go.work": "use", "core/go.mod": "module", "core/doc.go": "pakage x"} {
+		fsys := goodTree()
+		fsys[path] = &fstest.MapFile{Data: []byte(data)}
+		if _, err := LoadTree(fsys); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("with a broken %s: %v, want an error that names it", path, err)
+		}
+	}
+	fsys := goodTree()
+	delete(fsys, "go.work")
+	if _, err := LoadTree(fsys); err == nil {
+		t.Error("without go.work: no error")
+	}
+}
+
+func TestLongFiles(t *testing.T) {
+	tree := load(t, map[string]string{"core/long.go": "package session\n" + strings.Repeat("\n", 100)})
+	got := LongFiles(tree, 100)
+	if len(got) != 1 || got[0] != (LongFile{"core/long.go", 101}) {
+		t.Errorf("got %v, want core/long.go with 101 lines", got)
+	}
+}
+
+func TestSnippets(t *testing.T) {
+	tree := load(t, map[string]string{"README.md": "Text.\n\n```go\npackage main\n\nfunc main() {}\n```\n\n```sh\nls\n```\n\n```go\nvar x = 1\n```\n\n```go\nvar  x = 1\n```\n\n```go\nfunc {\n"})
+	snippets := Snippets(tree)
+	if len(snippets) != 4 {
+		t.Fatalf("found %d snippets, want 4", len(snippets))
+	}
+	for i, want := range []string{
+		"//line r/README.md:4\npackage main\n\nfunc main() {}\n",
+		"package snippet\n//line r/README.md:14\nvar x = 1\n",
+	} {
+		if got, err := snippets[i].File("r"); err != nil || string(got) != want {
+			t.Errorf("snippet %d: %q, %v, want %q", i, got, err, want)
+		}
+	}
+	for _, s := range snippets[2:] {
+		if _, err := s.File("r"); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("README.md:%d", s.Line)) {
+			t.Errorf("%q: %v, want an error that names the place", s.Code, err)
+		}
+	}
+}
+
+// goodTree is a small repository that keeps every rule.
+func goodTree() fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for path, data := range map[string]string{
+		"go.work": "go 1.25.0\n\nuse ./core\nuse ./adapters/chi\n\nreplace github.com/sessionstate/sessionstate/core v0.1.0 => ./core\n",
+
+		"core/go.mod":        "module github.com/sessionstate/sessionstate/core\n\ngo 1.25.0\n",
+		"core/README.md":     "# core\n",
+		"core/CHANGELOG.md":  "# Changelog\n\n## [Unreleased]\n",
+		"core/doc.go":        "// Package session has sessions.\npackage session\n",
+		"core/rules_test.go": "package session\n\nfunc M6_Helper() {}\n" + tests(),
+
+		"core/sessiontest/doc.go": "// Package sessiontest has kits.\npackage sessiontest\n\nvar names = []string{" + subtests() + "}\n",
+
+		"adapters/chi/go.mod":       "module github.com/sessionstate/sessionstate/adapters/chi\n\ngo 1.25.0\n\nrequire github.com/sessionstate/sessionstate/core v0.1.0\n",
+		"adapters/chi/README.md":    "# chi\n",
+		"adapters/chi/CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n",
+		"adapters/chi/doc.go":       "// Package chisession adapts.\npackage chisession\n\nimport _ \"github.com/sessionstate/sessionstate/core/sessiontest\"\n",
+
+		"docs/semantics.md": document("", ""),
+	} {
+		fsys[path] = &fstest.MapFile{Data: []byte(data)}
+	}
+	return fsys
+}
+
+// load reads the good tree with changes.
+func load(t *testing.T, changes map[string]string) *Tree {
+	t.Helper()
+	fsys := goodTree()
+	for path, data := range changes {
+		fsys[path] = &fstest.MapFile{Data: []byte(data)}
+		if data == "" {
+			delete(fsys, path)
+		}
+	}
+	tree, err := LoadTree(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// replaced returns a change of the good tree's file.
+func replaced(path, old, with string) map[string]string {
+	before := string(goodTree()[path].Data)
+	after := strings.Replace(before, old, with, 1)
+	if before == after {
+		panic("the good tree's " + path + " has no " + old)
+	}
+	return map[string]string{path: after}
+}
+
+func imports(pkg, path string) string {
+	return fmt.Sprintf("package %s\n\nimport %q\n", pkg, path)
+}
+
+// doc returns the good tree's document with another text under one rule.
+func doc(rule, text string) map[string]string {
+	return map[string]string{"docs/semantics.md": document(rule, text)}
+}
+
+func document(rule, text string) string {
+	var b strings.Builder
+	for id := range ids() {
+		fmt.Fprintf(&b, "### %s Title\n\n", id)
+		switch {
+		case id == rule:
+			b.WriteString(text)
+		case id == "M17":
+			b.WriteString("Not built yet: it waits.")
+		case id[0] == 'M':
+			fmt.Fprintf(&b, "Proof: `Test%s_Works`.", id)
+		default:
+			fmt.Fprintf(&b, "Proof: `%s/it works`.", id)
+		}
+		b.WriteString("\n\n")
+	}
+	return b.String()
+}
+
+func tests() string {
+	var b strings.Builder
+	for id := range ids() {
+		fmt.Fprintf(&b, "func Test%s_Works() {}\n", id)
+	}
+	return b.String()
+}
+
+func subtests() string {
+	var b strings.Builder
+	for id := range ids() {
+		fmt.Fprintf(&b, "\"%s/it works\", ", id)
+	}
+	return b.String()
+}
+
+// ids yields every rule's number in the document's order.
+func ids() func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for _, letter := range []string{"M", "S", "A"} {
+			for n := range lastOf[letter] {
+				if !yield(fmt.Sprintf("%s%d", letter, n+1)) {
+					return
+				}
+			}
+		}
+	}
+}
