@@ -242,6 +242,7 @@ func TestM22_CloseDrainsAndRefuses(t *testing.T) {
 		synctest.Wait()
 		wantErr(t, "Acquire while closing", p.client(id).try(session.Exclusive, func(*session.Session) {}), session.ErrUnavailable)
 		wantErr(t, "of a new session", p.client("").try(session.Exclusive, func(*session.Session) {}), session.ErrUnavailable)
+		wantErr(t, "Ping", p.Ping(context.Background()), session.ErrUnavailable)
 		time.Sleep(time.Minute) // and its lock is still renewed
 		set(t, s, 4)
 		select {

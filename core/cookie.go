@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -158,7 +159,7 @@ func keepFromCaches(ex Exchange, name string) {
 			}
 		}
 	}
-	ex.SetReplyHeader("Vary", append(vary[:len(vary):len(vary)], name)...)
+	ex.SetReplyHeader("Vary", append(slices.Clip(vary), name)...)
 }
 
 // Header carries the ID in a header of request and reply, for API clients: a

@@ -136,9 +136,14 @@ func From(ctx context.Context) *Session {
 	return rq.inHand()
 }
 
-// Ping reports whether the store works, for health checks. A store that cannot
-// tell is taken to work.
+// Ping reports whether sessions can be had, for health checks: nil, or
+// ErrUnavailable if the Manager is closed or the store does not work. A store
+// that cannot tell is taken to work.
 func (m *Manager) Ping(ctx context.Context) error {
+	if err := m.inUse.enter(); err != nil {
+		return err
+	}
+	defer m.inUse.leave()
 	p, ok := m.store.(Pinger)
 	if !ok {
 		return nil

@@ -265,7 +265,8 @@ func (s *Session) Renew() error {
 // Abandon removes the session, and its cookie, when it is released: call it
 // when the user logs out. It may be called in any mode, and takes effect
 // whatever the reply's status is (M15). Requests that hold the session at that
-// time cannot bring it back.
+// time cannot bring it back: so a logout need not wait for them, and can
+// acquire the session as a Snapshot.
 func (s *Session) Abandon() error {
 	if err := s.lock(); err != nil {
 		return err

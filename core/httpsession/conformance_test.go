@@ -3,6 +3,7 @@ package httpsession_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	session "github.com/sessionstate/sessionstate/core"
@@ -24,8 +25,8 @@ func newScenarioServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenar
 		var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_ = route.Handler(conversation{sessiontest.NetHTTP{W: w, R: r}})
 		})
-		for i := len(route.Require) - 1; i >= 0; i-- {
-			h = httpsession.Require(route.Require[i])(h)
+		for _, mode := range slices.Backward(route.Require) {
+			h = httpsession.Require(mode)(h)
 		}
 		mux.Handle(route.Method+" "+route.Path, h)
 	}

@@ -75,7 +75,6 @@ func ExampleOptions() {
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			log.Printf("%s %s: %v", r.Method, r.URL.Path, err)
 			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Retry-After", session.RetryAfter)
 			w.WriteHeader(session.HTTPStatus(err))
 			fmt.Fprintln(w, `{"error":"your session is not available right now"}`)
 		},

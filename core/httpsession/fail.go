@@ -39,17 +39,24 @@ func answer(w http.ResponseWriter, err error) {
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", session.RetryAfter)
-	}
+	setRetryAfter(h, err)
 	w.WriteHeader(status)
 	fmt.Fprintln(w, text)
+}
+
+// setRetryAfter tells the client when to try again, where that helps.
+func setRetryAfter(h http.Header, err error) {
+	switch session.HTTPStatus(err) {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", session.RetryAfter)
+	}
 }
 
 // answerWith lets an ErrorHandler answer, and the default if it writes nothing:
 // a client must not take silence, which is an empty 200, for success.
 func answerWith(handler func(http.ResponseWriter, *http.Request, error), w http.ResponseWriter, r *http.Request, err error) {
 	aw := &answerWriter{ResponseWriter: w, session: writerOf(r)}
+	setRetryAfter(w.Header(), err)
 	handler(aw, r, err)
 	if !aw.answered {
 		answer(w, err)

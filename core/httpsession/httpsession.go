@@ -17,7 +17,8 @@ type Options struct {
 
 	// ErrorHandler answers the requests whose session could not be acquired
 	// (Require, Fail) or stored (A2). session.HTTPStatus(err) is the status
-	// that fits err; err itself is for logs, not for clients. If it writes
+	// that fits err; err itself is for logs, not for clients. Where that
+	// helps, Retry-After is set when it is called. If it writes
 	// nothing, the default answers. Default: a short text/plain body that
 	// names the status, with Retry-After where that helps.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)

@@ -54,7 +54,7 @@ type Fault struct {
 	Err error
 }
 
-// OpAny, in Faults.Next, stands for every operation.
+// OpAny stands for every operation, in Faults.Next.
 const OpAny Op = "any"
 
 var errInjected = errors.New("injected fault")
