@@ -135,7 +135,7 @@ func decodeFrame(data []byte) (content, error) {
 	}
 	codecs := make([]string, n)
 	for i := range codecs {
-		codecs[i] = string(r.bytes(maxCodecName))
+		codecs[i] = codecName(r.bytes(maxCodecName))
 	}
 	n = r.uvarint()
 	if n > uint64(len(r.rest)/minItem) {
@@ -160,6 +160,14 @@ func decodeFrame(data []byte) (content, error) {
 		return content{}, corrupt("it is cut short or too long")
 	}
 	return c, nil
+}
+
+// codecName spares the commonest name its copy.
+func codecName(b []byte) string {
+	if json := (JSON{}); string(b) == json.Name() {
+		return json.Name()
+	}
+	return string(b)
 }
 
 func corrupt(why string) error { return fmt.Errorf("%w: %s", ErrCorrupt, why) }
