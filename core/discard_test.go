@@ -172,6 +172,34 @@ func TestM13_ReleaseInTheHandlerStays(t *testing.T) {
 	c.count(2)
 }
 
+// A4: nor can a panic in Config.Discard.
+func TestA4_PanicInDiscard(t *testing.T) {
+	panics := false
+	sv := newService(t, session.Config{Discard: func(session.Outcome) bool {
+		if panics {
+			panic("discard")
+		}
+		return false
+	}})
+	c := sv.visitor()
+	r := c.begin()
+	s := r.acquire(session.Exclusive)
+	sv.check(countKey.Set(s, 2))
+	func() {
+		panics = true
+		defer func() {
+			panics = false
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_ = r.Finish(r.ctx, ok200)
+	}()
+	wantIs(t, countKey.Set(s, 3), session.ErrReleased)
+	sv.check(c.do(session.Exclusive, func(*session.Session) {}))
+	c.count(1)
+}
+
 // panicCodec panics for some values.
 type panicCodec struct{ session.JSON }
 
