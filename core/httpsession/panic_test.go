@@ -177,6 +177,41 @@ func TestA4_PanicInTheHook(t *testing.T) {
 	}
 }
 
+// brittle is a base writer whose Header panics when it is told to.
+type brittle struct {
+	*httptest.ResponseRecorder
+	broken bool
+}
+
+func (w *brittle) Header() http.Header {
+	if w.broken {
+		panic("in Header")
+	}
+	return w.ResponseRecorder.Header()
+}
+
+// TestA4_PanicOfTheBase: the session is released even if the reply cannot be
+// dropped.
+func TestA4_PanicOfTheBase(t *testing.T) {
+	f := serve(t, nil)
+	f.seed("before")
+	defer func() {
+		if v := recover(); v != "in Header" {
+			t.Errorf("recovered %v", v)
+		}
+		f.wantStored("before")
+		f.wantFree()
+	}()
+	base := &brittle{ResponseRecorder: httptest.NewRecorder()}
+	_, err := f.run(base, func(w http.ResponseWriter, r *http.Request) session.Outcome {
+		set(t, r, "lost")
+		io.WriteString(w, "held")
+		base.broken = true
+		panic("why")
+	}, nil)
+	t.Errorf("Run returned %v", err)
+}
+
 func TestA4_PanicInTheErrorHandler(t *testing.T) {
 	var recovered any
 	s := newStore()
