@@ -146,33 +146,43 @@ func (b *bomb) Observe(context.Context, session.Event) { b.explode() }
 // TestA4_PanicInTheHook: what panics is a function of the user's, which the
 // core calls at the end of the request or before the headers.
 func TestA4_PanicInTheHook(t *testing.T) {
-	for name, handler := range map[string]func(http.ResponseWriter){
-		"nothing written": func(http.ResponseWriter) {},
-		"held":            func(w http.ResponseWriter) { io.WriteString(w, "held") },
-		"flushed":         func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
-		"panicking":       func(http.ResponseWriter) { panic("in the hook") },
+	for hook, plant := range map[string]func(*session.Config, *bomb){
+		"Observer": func(cfg *session.Config, b *bomb) { cfg.Observer = b },
+		"Discard": func(cfg *session.Config, b *bomb) {
+			cfg.Discard = func(out session.Outcome) bool {
+				b.explode()
+				return out.Failed()
+			}
+		},
 	} {
-		for _, stubborn := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, ", always ", stubborn), func(t *testing.T) {
-				var recovered any
-				var b bomb
-				b.stubborn.Store(stubborn)
-				s := newStore()
-				mgr := newManager(t, s, func(cfg *session.Config) { cfg.Observer = &b })
-				f := serveOn(t, s, mgr, recoverer(&recovered, httpsession.New(mgr)(http.HandlerFunc(
-					func(w http.ResponseWriter, r *http.Request) {
-						set(t, r, "after")
-						b.armed.Store(true)
-						handler(w)
-					}))))
-				f.seed("before")
-				f.want(f.get(), 500, "")
-				if recovered != "in the hook" {
-					t.Errorf("recovered %v", recovered)
-				}
-				b.armed.Store(false)
-				f.wantFree()
-			})
+		for name, handler := range map[string]func(http.ResponseWriter){
+			"nothing written": func(http.ResponseWriter) {},
+			"held":            func(w http.ResponseWriter) { io.WriteString(w, "held") },
+			"flushed":         func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
+			"panicking":       func(http.ResponseWriter) { panic("in the hook") },
+		} {
+			for _, stubborn := range []bool{false, true} {
+				t.Run(fmt.Sprint(hook, ", ", name, ", always ", stubborn), func(t *testing.T) {
+					var recovered any
+					var b bomb
+					b.stubborn.Store(stubborn)
+					s := newStore()
+					mgr := newManager(t, s, func(cfg *session.Config) { plant(cfg, &b) })
+					f := serveOn(t, s, mgr, recoverer(&recovered, httpsession.New(mgr)(http.HandlerFunc(
+						func(w http.ResponseWriter, r *http.Request) {
+							set(t, r, "after")
+							b.armed.Store(true)
+							handler(w)
+						}))))
+					f.seed("before")
+					f.want(f.get(), 500, "")
+					if recovered != "in the hook" {
+						t.Errorf("recovered %v", recovered)
+					}
+					b.armed.Store(false)
+					f.wantFree()
+				})
+			}
 		}
 	}
 }
