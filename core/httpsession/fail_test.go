@@ -187,16 +187,23 @@ func TestA2_ErrorHandler(t *testing.T) {
 }
 
 func TestA2_SilentErrorHandlerLeavesItToTheDefault(t *testing.T) {
-	s := newStore()
-	s.down.Store(true)
-	mgr := newManager(t, s, hasty)
-	f := serveOn(t, s, mgr, httpsession.New(mgr, httpsession.Options{
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {},
-	})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		set(t, r, "lost")
-		io.WriteString(w, "held")
-	})))
-	f.want(f.get(), 503, "Service Unavailable\n")
+	for name, handler := range map[string]func(http.ResponseWriter, *http.Request, error){
+		"silent":       func(http.ResponseWriter, *http.Request, error) {},
+		"only a hint":  func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(103) },
+		"only headers": func(w http.ResponseWriter, _ *http.Request, _ error) { w.Header().Set("X-Why", "because") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore()
+			s.down.Store(true)
+			mgr := newManager(t, s, hasty)
+			f := serveOn(t, s, mgr, httpsession.New(mgr, httpsession.Options{ErrorHandler: handler})(http.HandlerFunc(
+				func(w http.ResponseWriter, r *http.Request) {
+					set(t, r, "lost")
+					io.WriteString(w, "held")
+				})))
+			f.want(f.get(), 503, "Service Unavailable\n")
+		})
+	}
 }
 
 // TestM13_WhatWasSavedKeepsItsCookie: a session that was stored in the middle

@@ -1,8 +1,10 @@
 package httpsession_test
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -59,7 +61,7 @@ func TestA3_WhatTheBaseCannotIsRefused(t *testing.T) {
 		rec := httptest.NewRecorder()
 		other := newManager(t, newStore())
 		httpsession.New(other)(httpsession.New(f.mgr)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			set(t, r, "x")
+			s := set(t, r, "x")
 			rc := http.NewResponseController(w)
 			_, _, errHijack := rc.Hijack()
 			for what, err := range map[string]error{
@@ -74,7 +76,10 @@ func TestA3_WhatTheBaseCannotIsRefused(t *testing.T) {
 				}
 			}
 			w.(http.Flusher).Flush()
-			// Nothing of that was a sign of the reply.
+			// Nothing of that was a sign of the reply, or released the session.
+			if err := note.Set(s, "y"); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 			http.Error(w, "nothing sent yet", 404)
 		}))).ServeHTTP(wrap(rec), httptest.NewRequest("GET", "/", nil))
 		if rec.Code != 404 || rec.Flushed {
@@ -100,6 +105,43 @@ func TestA3_WhatTheBaseCanIsPassedOn(t *testing.T) {
 			t.Errorf("the base read from %T and wrote %d strings", base.src, base.strung)
 		}
 	})).ServeHTTP(wrapper{base}.ResponseWriter, httptest.NewRequest("GET", "/", nil))
+}
+
+// hijackable is a base writer whose connection can be taken over, and which
+// counts what is asked of it after that.
+type hijackable struct {
+	http.ResponseWriter
+	taken bool
+	asked int
+}
+
+func (w *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.taken = true
+	return nil, nil, nil
+}
+
+func (w *hijackable) WriteHeader(int) { w.asked++ }
+
+// TestA3_AfterHijackTheBaseAnswers: it knows best what is wrong then.
+func TestA3_AfterHijackTheBaseAnswers(t *testing.T) {
+	var last session.Outcome
+	f := serve(t, nil, func(cfg *session.Config) {
+		cfg.Discard = func(out session.Outcome) bool { last = out; return out.Failed() }
+	})
+	base := &hijackable{ResponseWriter: httptest.NewRecorder()}
+	httpsession.New(f.mgr)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		set(t, r, "x")
+		if _, _, err := http.NewResponseController(w).Hijack(); err != nil || !base.taken {
+			t.Errorf("Hijack: %v", err)
+		}
+		w.WriteHeader(500)
+		if base.asked != 1 {
+			t.Errorf("the base was asked %d times", base.asked)
+		}
+	})).ServeHTTP(base, httptest.NewRequest("GET", "/", nil))
+	if want := (session.Outcome{Status: 101}); last != want {
+		t.Errorf("got %+v, want %+v", last, want)
+	}
 }
 
 // TestA3_FilesGoFromTheBase: net/http's writer gets the file, at its start or

@@ -146,35 +146,80 @@ func (b *bomb) Observe(context.Context, session.Event) { b.explode() }
 // TestA4_PanicInTheHook: what panics is a function of the user's, which the
 // core calls at the end of the request or before the headers.
 func TestA4_PanicInTheHook(t *testing.T) {
-	for name, handler := range map[string]func(http.ResponseWriter){
-		"nothing written": func(http.ResponseWriter) {},
-		"held":            func(w http.ResponseWriter) { io.WriteString(w, "held") },
-		"flushed":         func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
-		"panicking":       func(http.ResponseWriter) { panic("in the hook") },
+	for hook, plant := range map[string]func(*session.Config, *bomb){
+		"Observer": func(cfg *session.Config, b *bomb) { cfg.Observer = b },
+		"Discard": func(cfg *session.Config, b *bomb) {
+			cfg.Discard = func(out session.Outcome) bool {
+				b.explode()
+				return out.Failed()
+			}
+		},
 	} {
-		for _, stubborn := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, ", always ", stubborn), func(t *testing.T) {
-				var recovered any
-				var b bomb
-				b.stubborn.Store(stubborn)
-				s := newStore()
-				mgr := newManager(t, s, func(cfg *session.Config) { cfg.Observer = &b })
-				f := serveOn(t, s, mgr, recoverer(&recovered, httpsession.New(mgr)(http.HandlerFunc(
-					func(w http.ResponseWriter, r *http.Request) {
-						set(t, r, "after")
-						b.armed.Store(true)
-						handler(w)
-					}))))
-				f.seed("before")
-				f.want(f.get(), 500, "")
-				if recovered != "in the hook" {
-					t.Errorf("recovered %v", recovered)
-				}
-				b.armed.Store(false)
-				f.wantFree()
-			})
+		for name, handler := range map[string]func(http.ResponseWriter){
+			"nothing written": func(http.ResponseWriter) {},
+			"held":            func(w http.ResponseWriter) { io.WriteString(w, "held") },
+			"flushed":         func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
+			"panicking":       func(http.ResponseWriter) { panic("in the hook") },
+		} {
+			for _, stubborn := range []bool{false, true} {
+				t.Run(fmt.Sprint(hook, ", ", name, ", always ", stubborn), func(t *testing.T) {
+					var recovered any
+					var b bomb
+					b.stubborn.Store(stubborn)
+					s := newStore()
+					mgr := newManager(t, s, func(cfg *session.Config) { plant(cfg, &b) })
+					f := serveOn(t, s, mgr, recoverer(&recovered, httpsession.New(mgr)(http.HandlerFunc(
+						func(w http.ResponseWriter, r *http.Request) {
+							set(t, r, "after")
+							b.armed.Store(true)
+							handler(w)
+						}))))
+					f.seed("before")
+					f.want(f.get(), 500, "")
+					if recovered != "in the hook" {
+						t.Errorf("recovered %v", recovered)
+					}
+					b.armed.Store(false)
+					f.wantFree()
+				})
+			}
 		}
 	}
+}
+
+// brittle is a base writer whose Header panics when it is told to.
+type brittle struct {
+	*httptest.ResponseRecorder
+	broken bool
+}
+
+func (w *brittle) Header() http.Header {
+	if w.broken {
+		panic("in Header")
+	}
+	return w.ResponseRecorder.Header()
+}
+
+// TestA4_PanicOfTheBase: the session is released even if the reply cannot be
+// dropped.
+func TestA4_PanicOfTheBase(t *testing.T) {
+	f := serve(t, nil)
+	f.seed("before")
+	defer func() {
+		if v := recover(); v != "in Header" {
+			t.Errorf("recovered %v", v)
+		}
+		f.wantStored("before")
+		f.wantFree()
+	}()
+	base := &brittle{ResponseRecorder: httptest.NewRecorder()}
+	_, err := f.run(base, func(w http.ResponseWriter, r *http.Request) session.Outcome {
+		set(t, r, "lost")
+		io.WriteString(w, "held")
+		base.broken = true
+		panic("why")
+	}, nil)
+	t.Errorf("Run returned %v", err)
 }
 
 func TestA4_PanicInTheErrorHandler(t *testing.T) {

@@ -65,6 +65,11 @@ func (s *store) Save(ctx context.Context, key session.StoreKey, rec session.Reco
 	return s.Store.Save(ctx, key, rec, token, how)
 }
 
+func (s *store) Release(ctx context.Context, key session.StoreKey, token session.Token) error {
+	s.asked.Add(1)
+	return s.Store.Release(ctx, key, token)
+}
+
 func (s *store) Remove(ctx context.Context, key session.StoreKey, token session.Token, reason session.EndReason) error {
 	s.asked.Add(1)
 	s.writes.Add(1)
@@ -118,7 +123,7 @@ func serve(t testing.TB, h http.HandlerFunc, tweaks ...func(*session.Config)) *f
 func serveOn(t testing.TB, s *store, mgr *session.Manager, h http.Handler) *fixture {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(h)
-	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	srv.Config.ErrorLog = discardLog
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return &fixture{TB: t, store: s, mgr: mgr, url: srv.URL, http: quiet(srv)}
@@ -248,6 +253,15 @@ func set(t testing.TB, r *http.Request, text string) *session.Session {
 		t.Errorf("acquire and set: %v", err)
 	}
 	return s
+}
+
+// discardLog is a server's log that nobody reads.
+var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+
+// request returns a request as if it came from a server with such a log.
+func request(method string, body io.Reader) *http.Request {
+	r := httptest.NewRequest(method, "/", body)
+	return r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, &http.Server{ErrorLog: discardLog}))
 }
 
 // await returns what comes from ch, in time.

@@ -168,12 +168,7 @@ func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
 	if err := w.refuses(); err != nil {
 		return n, err
 	}
-	var m int64
-	if rf, ok := w.base.(io.ReaderFrom); ok {
-		m, err = rf.ReadFrom(src)
-	} else {
-		m, err = io.Copy(w.base, src)
-	}
+	m, err := io.Copy(w.base, src) // by the base's ReadFrom, if it has one
 	return n + m, err
 }
 
