@@ -84,10 +84,26 @@ type AdapterWant struct {
 	Writer bool
 }
 
-// RunAdapter proves that an adapter keeps the rules M10 to M16, M20, M22 and A1
-// to A10, the queue of M6 included, on real servers of its framework, driven
-// over loopback by real clients. Every subtest is named by the rule that it
-// proves, as in "M12/no reply before the save".
+// RunAdapter proves that an adapter keeps the rules M10 to M16, M19 to M22 and
+// A1 to A10, and that with it M1 to M4 and M6 hold, on real servers of its
+// framework, driven over loopback by real clients. Every subtest is named by
+// the rule that it proves, as in "M12/no reply while the store hangs".
+//
+//	func TestAdapter(t *testing.T) {
+//		sessiontest.RunAdapter(t, newServer, sessiontest.AdapterWant{
+//			Flush: true, Hijack: true, Disconnect: true, Errors: true, Writer: true,
+//		})
+//	}
+//
+//	func newServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenario) string {
+//		…
+//		for _, r := range sc.Routes {
+//			e.Add(r.Method, r.Path, func(c echo.Context) error {
+//				return r.Handler(conversation{c}) // a Conversation on echo.Context
+//			}, …)
+//		}
+//		…
+//	}
 //
 // newServer starts the server that a Scenario describes, with the adapter on
 // mgr, and returns its address, as "http://127.0.0.1:12345". It speaks

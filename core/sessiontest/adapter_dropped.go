@@ -15,6 +15,7 @@ func droppedReplyActs() []act {
 		{name: "A2/no reply that could not be stored, however it was sent", run: failingStoreDropsReply},
 		{name: "A2/the status tells what went wrong", run: statusTells},
 		{name: "A2/no session, no handler", run: noSessionNoHandler},
+		{name: "M19/who acquires nothing needs no store", run: needsNoStore},
 		{name: "A2/Fail answers by HTTPStatus", run: failAnswers},
 		{name: "A2/the error handler answers", run: errorHandlerAnswers},
 	}
@@ -137,6 +138,21 @@ func noSessionNoHandler(st *stage) {
 	}
 	sv.store.up()
 	v.wantNote("old")
+	v.wantUsable()
+}
+
+func needsNoStore(st *stage) {
+	sv := st.serve(Scenario{Routes: []Route{
+		{Method: "GET", Path: "/", Handler: func(c Conversation) error { return say(c, "hello") }},
+	}}, hasty)
+	v := sv.returning("old")
+	sv.store.faults.Next(OpAny, -1, Fault{Kind: HangBefore})
+	for range 3 {
+		sv.wantOK(v.get("/"), "hello")
+	}
+	sv.wantDropped(v.get("/-/note"), http.StatusServiceUnavailable)
+	sv.store.up()
+	v.wantNote("old") // all works again by itself
 	v.wantUsable()
 }
 

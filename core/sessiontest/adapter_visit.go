@@ -49,7 +49,7 @@ func visit(st *stage) {
 				st.try("Update", note.Update(s, func(text string) string { return text + " again" }))
 				return c.Redirect(303, "/look")
 			})},
-			{Method: "POST", Path: "/logout", Require: []session.Mode{session.Snapshot}, Handler: func(c Conversation) error {
+			{Method: "POST", Path: "/logout", Require: []session.Mode{session.Exclusive}, Handler: func(c Conversation) error {
 				st.try("Abandon", c.From().Abandon())
 				return say(c, "bye")
 			}},
@@ -77,7 +77,7 @@ func visit(st *stage) {
 			events: []session.EventKind{acquired, saved, released}, note: "logged in"},
 		{method: "POST", path: "/together", status: 303, ops: []Op{OpLoad, OpSwap},
 			events: []session.EventKind{acquired, saved, released}, note: "logged in again"},
-		{method: "POST", path: "/logout", status: 200, body: "bye", cookie: "removing", ops: []Op{OpLoad, OpRemove},
+		{method: "POST", path: "/logout", status: 200, body: "bye", cookie: "removing", ops: []Op{OpAcquire, OpRemove},
 			events: []session.EventKind{acquired, saved, released}},
 		{method: "GET", path: "/look", status: 200, events: []session.EventKind{acquired, released}},
 	} {
