@@ -95,10 +95,11 @@ func (e *LockedError) Unwrap() error { return ErrLocked }
 const RetryAfter = "1"
 
 // HTTPStatus returns the HTTP status that tells a client of err: 429 for
-// ErrQueueFull, 503 for ErrAcquireTimeout and ErrUnavailable (these three go
-// with a Retry-After header), 409 for ErrRenewed, ErrLockLost and ErrConflict,
-// 413 for ErrTooLarge, 499 for context.Canceled (the client is gone, nobody
-// reads it), 200 for nil, and 500 for everything else.
+// ErrQueueFull, 503 for ErrAcquireTimeout, ErrUnavailable and a request whose
+// own deadline has passed (these go with a Retry-After header), 409 for
+// ErrRenewed, ErrLockLost and ErrConflict, 413 for ErrTooLarge, 499 for
+// context.Canceled (the client is gone, nobody reads it), 200 for nil, and 500
+// for everything else and for whatever is ErrOutcomeUnknown.
 func HTTPStatus(err error) int {
 	switch {
 	case err == nil:
@@ -107,7 +108,7 @@ func HTTPStatus(err error) int {
 		return http.StatusInternalServerError // whatever else it is: "try again" might do a thing twice
 	case errors.Is(err, ErrQueueFull):
 		return http.StatusTooManyRequests
-	case errors.Is(err, ErrAcquireTimeout), errors.Is(err, ErrUnavailable):
+	case errors.Is(err, ErrAcquireTimeout), errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, ErrRenewed), errors.Is(err, ErrLockLost), errors.Is(err, ErrConflict):
 		return http.StatusConflict

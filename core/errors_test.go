@@ -35,7 +35,7 @@ func TestHTTPStatus(t *testing.T) {
 		session.ErrHeadersSent:    500,
 		session.ErrCorrupt:        500,
 		session.ErrNoSession:      500,
-		context.DeadlineExceeded:  500,
+		context.DeadlineExceeded:  503,
 		errBoom:                   500,
 		&session.LockedError{}:    500,
 	} {
