@@ -49,7 +49,8 @@ func Example() {
 	for _, path := range []string{"/", "/", "/visits"} {
 		res, err := client.Get(srv.URL + path)
 		if err != nil {
-			log.Fatal(err)
+			fmt.Println(err)
+			return
 		}
 		body, _ := io.ReadAll(res.Body)
 		res.Body.Close()

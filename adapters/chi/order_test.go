@@ -103,17 +103,13 @@ func TestOrder_TimeoutEndsTheWait(t *testing.T) {
 			held := make(chan struct{})
 			go func() {
 				defer close(held)
-				if _, err := c.get("/hold"); err != nil {
+				if _, _, err := c.get("/hold"); err != nil {
 					t.Error(err)
 				}
 			}()
 			<-holds
-			res, err := c.get("/")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if res.StatusCode != http.StatusServiceUnavailable {
-				t.Errorf("got status %d, want 503", res.StatusCode)
+			if status, _, err := c.get("/"); status != http.StatusServiceUnavailable {
+				t.Errorf("got status %d (%v), want 503", status, err)
 			}
 			close(free)
 			<-held
@@ -150,38 +146,32 @@ func newClient(t *testing.T, h http.Handler) *client {
 	return &client{t, &http.Client{Jar: jar, Timeout: 10 * time.Second, Transport: srv.Client().Transport}, srv.URL}
 }
 
-// get reads the whole reply, compressed if the server likes to.
-func (c *client) get(path string) (*http.Response, error) {
+// get returns a reply, which may come compressed.
+func (c *client) get(path string) (status int, text string, err error) {
 	req, err := http.NewRequest("GET", c.url+path, nil)
 	if err != nil {
-		return nil, err
+		return 0, "", err
 	}
 	req.Header.Set("Accept-Encoding", "gzip")
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, err
+		return 0, "", err
 	}
 	defer res.Body.Close()
 	var body io.Reader = res.Body
 	if res.Header.Get("Content-Encoding") == "gzip" {
 		if body, err = gzip.NewReader(body); err != nil {
-			return nil, err
+			return 0, "", err
 		}
 	}
 	b, err := io.ReadAll(body)
-	res.Body = io.NopCloser(strings.NewReader(string(b)))
-	return res, err
+	return res.StatusCode, strings.TrimSpace(string(b)), err
 }
 
 func (c *client) want(path string, status int, body string) {
 	c.t.Helper()
-	res, err := c.get(path)
-	if err != nil {
-		c.t.Fatalf("%s: %v", path, err)
-	}
-	b, _ := io.ReadAll(res.Body)
-	if got := strings.TrimSpace(string(b)); res.StatusCode != status || got != body {
-		c.t.Fatalf("%s: got %d %q, want %d %q", path, res.StatusCode, got, status, body)
+	if gotStatus, got, err := c.get(path); gotStatus != status || got != body || err != nil {
+		c.t.Fatalf("%s: got %d %q (%v), want %d %q", path, gotStatus, got, err, status, body)
 	}
 }
 

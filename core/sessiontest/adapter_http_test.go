@@ -60,7 +60,7 @@ func newHTTPServerWith(t testing.TB, mgr *session.Manager, sc sessiontest.Scenar
 	var opts httpsession.Options
 	if sc.ErrorHandler != nil {
 		opts.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
-			sc.ErrorHandler(conversation{sessiontest.NetHTTP{W: w, R: r}}, err) //nolint:errcheck // always nil here
+			sc.ErrorHandler(conversation{sessiontest.NetHTTP{W: w, R: r}}, err)
 		}
 	}
 	var h http.Handler = mux
