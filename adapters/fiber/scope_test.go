@@ -20,12 +20,12 @@ type userKey struct{}
 // that a handler has put there is not lost to the middlewares outside.
 func TestA5_UserContext(t *testing.T) {
 	mine := context.WithValue(context.Background(), userKey{}, "mine")
-	var after context.Context
+	left := make(chan context.Context, 1)
 	f := serve(t, fiber.Config{}, func(f *fixture) {
 		f.app.Use(func(c *fiber.Ctx) error {
 			c.SetUserContext(mine)
 			err := c.Next()
-			after = c.UserContext()
+			left <- c.UserContext()
 			return err
 		}, fibersession.New(f.mgr))
 		f.app.Get("/", func(c *fiber.Ctx) error {
@@ -43,11 +43,12 @@ func TestA5_UserContext(t *testing.T) {
 	})
 	v := &client{fixture: f}
 	v.wantCookie(v.get("/"), true)
-	if after != mine {
+	if after := await(t, left); after != mine {
 		t.Error("the user context is not put back")
 	}
 	v = &client{fixture: f}
 	v.wantCookie(v.get("/user"), true)
+	after := await(t, left)
 	if after.Value(userKey{}) != "the handler's" {
 		t.Error("the handler's user context is lost")
 	}
@@ -123,7 +124,7 @@ func TestA8_RawHeaders(t *testing.T) {
 			})
 		})
 		id := f.returning("old").id
-		for _, header := range []map[string][]string{
+		for _, header := range []http.Header{
 			{"Cookie": {"session=" + id}},
 			{"cookie": {"session=" + id}},
 			{"Cookie": {"a=b; session=" + id + "; c=d"}},
@@ -135,9 +136,7 @@ func TestA8_RawHeaders(t *testing.T) {
 		} {
 			for _, path := range []string{"/", "/parsed"} {
 				req := must(http.NewRequest("GET", f.url+path, http.NoBody))
-				for name, values := range header {
-					req.Header[name] = values
-				}
+				req.Header = header
 				res, err := f.http.Do(req)
 				if err != nil {
 					t.Fatal(err)
