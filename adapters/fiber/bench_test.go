@@ -40,12 +40,14 @@ func BenchmarkMiddleware(b *testing.B) {
 	for _, bench := range []struct {
 		name string
 		with bool // the middleware
+		id   bool // the client has a session
 		h    fiber.Handler
 	}{
-		{"bare", false, bare},
-		{"never acquires", true, bare},
-		{"one read", true, read},
-		{"one read and one write", true, readWrite},
+		{"bare", false, true, bare},
+		{"never acquires, no session", true, false, bare},
+		{"never acquires", true, true, bare},
+		{"one read", true, true, read},
+		{"one read and one write", true, true, readWrite},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			f := &fixture{TB: b, mgr: newManager(b, newStore()), app: fiber.New()}
@@ -53,7 +55,11 @@ func BenchmarkMiddleware(b *testing.B) {
 				f.app.Use(fibersession.New(f.mgr))
 			}
 			f.app.Get("/", bench.h)
-			h, ctx := f.app.Handler(), requestFor(b, f.returning("x").id)
+			v := &client{fixture: f}
+			if bench.id {
+				v = f.returning("x")
+			}
+			h, ctx := f.app.Handler(), requestFor(b, v.id)
 			b.ReportAllocs()
 			for b.Loop() {
 				ctx.Response.Reset()
