@@ -21,7 +21,7 @@ type Options struct {
 	// HTTPErrorHandler makes the answer. session.HTTPStatus(err) is the status
 	// that fits err; err itself is for logs, not for clients. If it does
 	// neither, the default answers. Default: an *echo.HTTPError of that status,
-	// whose reply has Retry-After where that helps.
+	// or err itself if that is 500; with Retry-After where that helps.
 	ErrorHandler func(c echo.Context, err error) error
 }
 
@@ -113,10 +113,9 @@ func Require(mode session.Mode, of ...*session.Manager) echo.MiddlewareFunc {
 }
 
 // Acquire waits until this request may use its session and returns it. It is
-// session.Acquire(c.Request().Context(), mode...), but for the error: that is
-// an *echo.HTTPError of the status that fits, so that the handler can return
-// it, around the other one, so that errors.Is finds session.ErrQueueFull and
-// the like.
+// session.Acquire(c.Request().Context(), mode...), but for the error: if there
+// is a status that fits better than 500, it is wrapped in an *echo.HTTPError,
+// so that the handler can return it.
 func Acquire(c echo.Context, mode ...session.Mode) (*session.Session, error) {
 	s, err := session.Acquire(c.Request().Context(), mode...)
 	if err != nil {
@@ -132,8 +131,8 @@ func From(c echo.Context) *session.Session {
 }
 
 // Fail lets the ErrorHandler that New was given answer err, one of this
-// project's errors; without one it returns an *echo.HTTPError of the status
-// that fits, whose text says nothing of err. The handler must return what Fail
+// project's errors; without one it returns err, in an *echo.HTTPError if there
+// is a status that fits better than 500. The handler must return what Fail
 // returns. If the client is gone, nobody reads the reply, which is harmless.
 func Fail(c echo.Context, err error) error {
 	f := &failing{ResponseWriter: c.Response(), c: c}

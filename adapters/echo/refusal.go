@@ -8,8 +8,10 @@ import (
 )
 
 // refusal makes of err the error from which Echo's HTTPErrorHandler makes the
-// right reply. What is more to it than the status is added if a reply of that
-// status is written: the handler may decide on another one.
+// right reply: an *echo.HTTPError, or err itself if that is an error like any
+// other, of which a middleware such as ContextTimeout may make more. What there
+// is to the reply beside its status is added if one of that status is written:
+// the handler may decide on another one.
 func refusal(c echo.Context, err error) error {
 	status := session.HTTPStatus(err)
 	if he, ok := err.(*echo.HTTPError); ok && he.Code == status { //nolint:errorlint // Echo looks no deeper
@@ -26,6 +28,9 @@ func refusal(c echo.Context, err error) error {
 				h.Set(echo.HeaderRetryAfter, session.RetryAfter)
 			}
 		})
+	}
+	if status == http.StatusInternalServerError {
+		return err
 	}
 	text := http.StatusText(status)
 	if text == "" {
