@@ -106,7 +106,7 @@ func TestA2_ErrorsAreEchos(t *testing.T) {
 		if !errors.As(err, &he) || he.Code != 503 || !errors.Is(err, session.ErrAcquireTimeout) {
 			t.Errorf("Fail: %v", err)
 		}
-		if again := echosession.Fail(c, err); again != err { //nolint:errorlint // the very same
+		if again := echosession.Fail(c, err); again != err {
 			t.Errorf("Fail of what Fail returned: %v", again)
 		}
 		return err

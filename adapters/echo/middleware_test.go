@@ -245,7 +245,7 @@ func TestA2_CORSOnEitherSide(t *testing.T) {
 // it refuses never touches the store. Only outside its cookie is on the reply
 // that says that the session could not be stored.
 func TestM12_CSRFOnEitherSide(t *testing.T) {
-	for side, chain := range sides(func() echo.MiddlewareFunc { return middleware.CSRF() }) {
+	for side, chain := range sides(middleware.CSRF) {
 		s := newSite(t, chain)
 		h := func(c echo.Context) error {
 			set(t, c, "new"+c.QueryParam("down"))

@@ -111,7 +111,7 @@ func TestM12_WebSocket(t *testing.T) {
 			if stored {
 				header.Set("Cookie", "session="+s.id)
 			}
-			conn, res, err := websocket.Dial(ctx, s.url, &websocket.DialOptions{HTTPHeader: header})
+			conn, res, err := websocket.Dial(ctx, s.url, &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // the connection closes it
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -81,7 +81,7 @@ func TestM12_Stream(t *testing.T) {
 	s.engine.GET("/", func(c *gin.Context) {
 		sess := set(t, c, "early")
 		c.Stream(func(w io.Writer) bool {
-			io.WriteString(w, "part ") //nolint:errcheck // what arrives counts
+			io.WriteString(w, "part ")
 			n++
 			return n < 3
 		})
@@ -132,7 +132,7 @@ func TestM12_WebSocket(t *testing.T) {
 			if stored {
 				header.Set("Cookie", "session="+s.id)
 			}
-			conn, res, err := websocket.Dial(ctx, s.url, &websocket.DialOptions{HTTPHeader: header})
+			conn, res, err := websocket.Dial(ctx, s.url, &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // the connection closes it
 			if err != nil {
 				t.Fatal(err)
 			}
