@@ -59,6 +59,7 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		if w.status == 0 {
 			w.status = http.StatusSwitchingProtocols
 		}
+		w.sent.Store(true)
 		w.become(through)
 	}
 	return conn, rw, err

@@ -18,11 +18,14 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 		hw.fail(w, r, err)
 		return
 	}
-	answer(w, err)
+	Answer(w, err)
 }
 
-// answer is the default ErrorHandler.
-func answer(w http.ResponseWriter, err error) {
+// Answer answers as the default ErrorHandler does: with the status that fits
+// err, Retry-After where that helps, and a short text/plain body. It is for
+// adapters, and for ErrorHandlers that have something to say on some errors
+// only.
+func Answer(w http.ResponseWriter, err error) {
 	status := session.HTTPStatus(err)
 	text := http.StatusText(status)
 	if text == "" {
@@ -59,7 +62,7 @@ func answerWith(handler func(http.ResponseWriter, *http.Request, error), w http.
 	setRetryAfter(w.Header(), err)
 	handler(aw, r, err)
 	if !aw.answered {
-		answer(w, err)
+		Answer(w, err)
 	}
 }
 

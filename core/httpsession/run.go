@@ -106,6 +106,22 @@ func (w *Writer) dropUnsent() bool {
 	return true
 }
 
+// Sent reports whether the handler's reply has gone on to the writer below: as
+// long as it is held, or if it was dropped, it has not. It is for adapters of
+// frameworks that keep track of their replies.
+func (w *Writer) Sent() bool { return w.sent.Load() }
+
+// Close makes the Writer fail from now on instead of passing on to the writer
+// below, Header excepted. It is for adapters, after Run: once nobody but a
+// goroutine that was left behind can have the Writer, what that one writes
+// must not get into the reply to another request, for which the framework may
+// use the writer below again.
+func (w *Writer) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.become(closed)
+}
+
 func (w *Writer) finishSession(out session.Outcome) error {
 	err := w.rq.Finish(w.r.Context(), out)
 	w.finished = true

@@ -30,6 +30,7 @@ type Writer struct {
 	endState state // the state after Run
 
 	finished bool        // rq.Finish has returned; belongs to Run
+	sent     atomic.Bool // see Sent
 	told     atomic.Bool // the core has set a header: the cookie
 
 	state atomic.Uint32 // a state; changes under mu
@@ -62,25 +63,38 @@ var errClosed = errors.New("httpsession: the reply was written to after its hand
 // It is for adapters. fail has to answer err on the writer it is given, which
 // is the one below the Writer if the session could not be stored, and the
 // handler's own if Fail was called; nil: with a short text. During fail the
-// Writer discards all that is written to it.
+// Writer discards all that is written to it. In the first case fail may also
+// leave the answer to the adapter, which sees after Run, by its error and
+// Sent, that there is none.
 func Begin(mgr *session.Manager, w http.ResponseWriter, r *http.Request, fail func(http.ResponseWriter, *http.Request, error)) (*Writer, *http.Request) {
-	hw := &Writer{base: w, r: r, fail: fail, endState: through}
-	hw.scope = scope{r.Context(), hw}
-	rq, ctx := mgr.Begin(&hw.scope, (*exchange)(hw))
-	if rq == nil {
-		return nil, r
+	hw := new(Writer)
+	if below := hw.Begin(mgr, w, r, fail); below != nil {
+		return hw, below
 	}
-	hw.rq = rq
-	for name, values := range w.Header() {
+	return nil, r
+}
+
+// Begin is the function Begin for a zero Writer that the adapter has made, as
+// a part of something else, say. It returns nil if mgr serves the request
+// already: then the Writer is of no use.
+func (w *Writer) Begin(mgr *session.Manager, base http.ResponseWriter, r *http.Request, fail func(http.ResponseWriter, *http.Request, error)) *http.Request {
+	w.base, w.r, w.fail, w.endState = base, r, fail, through
+	w.scope = scope{r.Context(), w}
+	rq, ctx := mgr.Begin(&w.scope, (*exchange)(w))
+	if rq == nil {
+		return nil
+	}
+	w.rq = rq
+	for name, values := range base.Header() {
 		if describes(name) {
-			if hw.outer == nil {
-				hw.outer = make(http.Header)
+			if w.outer == nil {
+				w.outer = make(http.Header)
 			}
-			hw.outer[name] = values
+			w.outer[name] = values
 		}
 	}
-	hw.r = r.WithContext(ctx)
-	return hw, hw.r
+	w.r = r.WithContext(ctx)
+	return w.r
 }
 
 // Header returns the header map of the writer below.
@@ -207,8 +221,14 @@ func (w *Writer) readHeld(src io.Reader) (n int64, end bool, err error) {
 // the reply is held: as much as net/http does before it uses sendfile.
 const firstRead = 512
 
-func (w *Writer) now() state        { return state(w.state.Load()) }
-func (w *Writer) become(next state) { w.state.Store(uint32(next)) }
+func (w *Writer) now() state { return state(w.state.Load()) }
+
+func (w *Writer) become(next state) {
+	if next == passing {
+		w.sent.Store(true)
+	}
+	w.state.Store(uint32(next))
+}
 
 // refuses returns why nothing may be written any more, or nil. It needs no
 // lock, so that an error handler that writes to the handler's writer gets an
@@ -299,7 +319,7 @@ func (w *Writer) refuse(err error) error {
 	if w.fail != nil {
 		w.fail(w.base, w.r, err)
 	} else {
-		answer(w.base, err)
+		Answer(w.base, err)
 	}
 	return err
 }
