@@ -28,6 +28,10 @@ func (rq *Request) open(ctx context.Context, mode Mode) (s *Session, waited bool
 func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool, err error) {
 	m := rq.m
 	rq.mu.Lock()
+	if rq.ended { // a goroutine that was left behind: the exchange must not be used any more
+		rq.mu.Unlock()
+		return nil, false, ErrNoSession
+	}
 	id := rq.presented()
 	rq.mu.Unlock()
 	if id == "" {
