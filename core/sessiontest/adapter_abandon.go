@@ -70,7 +70,7 @@ func inFlightCannotRevive(st *stage) {
 		if s.Mode() == session.Exclusive || s.Mode() == session.Concurrent {
 			st.try("Set", note.Set(s, "back from the dead"))
 		}
-		holding <- struct{}{}
+		tell(st, holding, struct{}{})
 		await(st, goOn, "the other request abandons")
 		return say(c, "held")
 	}
@@ -88,7 +88,7 @@ func inFlightCannotRevive(st *stage) {
 		done := v.asking("POST", "/"+mode.String())
 		await(st, holding, "the request in flight")
 		sv.wantRemoved(other.do("POST", "/abandon"))
-		goOn <- struct{}{}
+		tell(st, goOn, struct{}{})
 		a := await(st, done, "the reply of the request in flight")
 		sv.wantNoID(a)
 		if mode == session.Exclusive || mode == session.Concurrent {
@@ -104,7 +104,7 @@ func waiterOfAbandoned(st *stage) {
 	holding, goOn := make(chan struct{}), make(chan struct{})
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "POST", Path: "/hold", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
-			holding <- struct{}{}
+			tell(st, holding, struct{}{})
 			await(st, goOn, "another request waits")
 			st.try("Abandon", s.Abandon())
 			return say(c, "gone")
@@ -116,7 +116,7 @@ func waiterOfAbandoned(st *stage) {
 	done := v.asking("POST", "/hold")
 	await(st, holding, "the session is held")
 	waited := waiter.waiting("PUT", "/-/note", "X-Note", "fresh")
-	goOn <- struct{}{}
+	tell(st, goOn, struct{}{})
 	sv.wantRemoved(await(st, done, "the reply to Abandon"))
 	a := await(st, waited, "the waiter's reply")
 	sv.wantStatus(a, http.StatusOK)

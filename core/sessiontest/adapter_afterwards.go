@@ -25,7 +25,7 @@ func afterwardsActs() []act {
 func usedAfterEnd(st *stage) {
 	sessions := make(chan *session.Session, 1)
 	keep := func(c Conversation, s *session.Session) error {
-		sessions <- s
+		tell(st, sessions, s)
 		return say(c, "done")
 	}
 	var routes []Route
@@ -73,11 +73,11 @@ func acquiredAfterEnd(st *stage) {
 	contexts := make(chan context.Context, 1)
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "GET", Path: "/acquired", Handler: in(session.Exclusive, func(c Conversation, _ *session.Session) error {
-			contexts <- c.Context()
+			tell(st, contexts, c.Context())
 			return say(c, "done")
 		})},
 		{Method: "GET", Path: "/untouched", Handler: func(c Conversation) error {
-			contexts <- c.Context()
+			tell(st, contexts, c.Context())
 			return say(c, "done")
 		}},
 	}})
@@ -110,7 +110,7 @@ func noGoroutineStays(st *stage) {
 				st.try("Set", note.Set(s, "x"))
 			})},
 			Route{Method: "POST", Path: "/hold", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
-				holding <- struct{}{}
+				tell(st, holding, struct{}{})
 				await(st, letGo, "others wait")
 				return say(c, "held")
 			})},
@@ -120,8 +120,8 @@ func noGoroutineStays(st *stage) {
 			})},
 		)}, func(cfg *session.Config) {
 			cfg.RequestQueueLimit = 1
-			cfg.AcquireTimeout = 20 * time.Millisecond
 		})
+		other := st.serveOn(sv.store, Scenario{}, func(cfg *session.Config) { cfg.AcquireTimeout = 20 * time.Millisecond })
 		round := func() {
 			v := sv.returning("x")
 			v.get("/")
@@ -133,11 +133,17 @@ func noGoroutineStays(st *stage) {
 			}
 			held := v.again().asking("POST", "/hold")
 			await(st, holding, "the session is held")
-			together(3, func(int) { v.again().do("PUT", "/-/note", "X-Note", "x") }) // refused, timed out
-			letGo <- struct{}{}
+			leave, left := v.waitingToLeave("PUT", "/-/note", "") // and one is refused
+			together(3, func(int) {
+				v.at(other).do("PUT", "/-/note", "X-Note", "x") // times out
+			})
+			leave()
+			await(st, left, "the client's end")
+			tell(st, letGo, struct{}{})
 			await(st, held, "the holder's reply")
 			v.do("POST", "/abandon")
 			sv.client.CloseIdleConnections()
+			other.client.CloseIdleConnections()
 		}
 		round()
 		before := goroutines(st, label)

@@ -188,6 +188,12 @@ var brokenAdapters = []brokenAdapter{
 		return false
 	}}},
 	{rule: "M22", name: "never releases", adapter: plain{finish: func(*plainWriter, session.Outcome) error { return nil }}},
+	{rule: "M22", name: "leaves a goroutine behind when a client leaves", adapter: plain{finish: func(w *plainWriter, out session.Outcome) error {
+		if w.r.Context().Err() != nil {
+			go func() { select {} }() // ends with the process
+		}
+		return w.rq.Finish(w.r.Context(), out)
+	}}},
 	{rule: "A1", name: "stores at every Write", adapter: plain{write: func(w *plainWriter) {
 		_ = w.rq.BeforeReply(w.r.Context(), session.Outcome{Status: w.status})
 	}}},

@@ -39,7 +39,7 @@ func unseenUntilStored(st *stage) {
 		routes = append(routes, Route{Method: "POST", Path: "/" + mode.String(), Handler: in(mode, func(c Conversation, s *session.Session) error {
 			st.try("Set", note.Set(s, "new"))
 			write(c, "do")
-			changed <- struct{}{}
+			tell(st, changed, struct{}{})
 			await(st, goOn, "the test looks")
 			return say(c, "ne")
 		})})
@@ -50,7 +50,7 @@ func unseenUntilStored(st *stage) {
 		done := v.again().asking("POST", "/"+mode.String())
 		await(st, changed, "the handler changes the session")
 		v.wantNote("old")
-		goOn <- struct{}{}
+		tell(st, goOn, struct{}{})
 		sv.wantOK(await(st, done, "the reply"), "done")
 		v.wantNote("new")
 	}
@@ -63,7 +63,7 @@ func saveKeepsLock(st *stage) {
 		{Method: "POST", Path: "/", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
 			st.try("Set", note.Set(s, "saved"))
 			st.try("Save", s.Save(c.Context()))
-			saved <- s.StoreKey()
+			tell(st, saved, s.StoreKey())
 			await(st, goOn, "the test looks at the store")
 			st.try("Set after Save", count.Set(s, 1))
 			return say(c, "done")
@@ -77,7 +77,7 @@ func saveKeepsLock(st *stage) {
 		if v.id != "" {
 			v.again().wantNote("saved")
 		}
-		goOn <- struct{}{}
+		tell(st, goOn, struct{}{})
 		a := await(st, done, "the reply")
 		sv.wantOK(a, "done")
 		v.wantNote("saved")
@@ -94,7 +94,7 @@ func releaseLetsIn(st *stage) {
 			key := s.StoreKey()
 			st.try("Release", s.Release(c.Context()))
 			st.wantError("Set after Release", note.Set(s, "x"), session.ErrReleased)
-			released <- key
+			tell(st, released, key)
 			await(st, goOn, "the test looks at the store")
 			return say(c, "done")
 		})},
@@ -103,7 +103,7 @@ func releaseLetsIn(st *stage) {
 	v := sv.visitor()
 	done := v.asking("POST", "/")
 	sv.wantStored(await(st, released, "the handler releases"), false)
-	goOn <- struct{}{}
+	tell(st, goOn, struct{}{})
 	a := await(st, done, "the reply")
 	sv.wantOK(a, "done")
 	sv.wantCookie(a)
@@ -114,7 +114,7 @@ func releaseLetsIn(st *stage) {
 	await(st, released, "the handler releases")
 	tab.wantNote("released")
 	tab.wantUsable()
-	goOn <- struct{}{}
+	tell(st, goOn, struct{}{})
 	sv.wantOK(await(st, done, "the reply"), "done")
 	v.wantNote("usable")
 }

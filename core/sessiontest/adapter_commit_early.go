@@ -52,7 +52,7 @@ func (st *stage) storedLocked(begin func(Conversation), body string) {
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "POST", Path: "/", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
 			st.try("Set", note.Set(s, "early"))
-			keys <- s.StoreKey()
+			tell(st, keys, s.StoreKey())
 			c.SetReplyHeader("X-Kit", "kept")
 			begin(c)
 			await(st, goOn, "the client has the headers")
@@ -73,7 +73,7 @@ func (st *stage) storedLocked(begin func(Conversation), body string) {
 		}
 		v.wantNote("early") // who answers at once sees the data
 		sv.wantStored(await(st, keys, "the handler"), true)
-		goOn <- struct{}{}
+		tell(st, goOn, struct{}{})
 		if got := rest(); got != body+"." {
 			sv.Errorf("got the body %.80q (%d bytes), want %.80q", got, len(got), body+".")
 		}

@@ -65,7 +65,7 @@ func (st *stage) untilGone(request context.Context) {
 func (st *stage) afterClientLeft(running chan<- struct{}, change func(Conversation, *session.Session)) func(Conversation) error {
 	return in(session.Exclusive, func(c Conversation, s *session.Session) error {
 		change(c, s)
-		running <- struct{}{}
+		tell(st, running, struct{}{})
 		st.untilGone(c.Context())
 		return say(c, "to nobody")
 	})
@@ -76,7 +76,7 @@ func savedForTheGone(st *stage) {
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "GET", Path: "/", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
 			st.try("Set", note.Set(s, "saved"))
-			running <- struct{}{}
+			tell(st, running, struct{}{})
 			if st.want.Disconnect {
 				st.untilGone(c.Context())
 			}
@@ -95,14 +95,14 @@ func savedWhileGoing(st *stage) {
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "GET", Path: "/", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
 			st.try("Set", note.Set(s, "saved"))
-			contexts <- c.Context()
+			tell(st, contexts, c.Context())
 			return say(c, "to nobody")
 		})},
 	}})
 	v := sv.returning("old")
 	sv.store.on(OpSave, func(ctx context.Context) error {
 		request := <-contexts
-		saving <- struct{}{}
+		tell(st, saving, struct{}{})
 		st.untilGone(request)
 		return ctx.Err()
 	})

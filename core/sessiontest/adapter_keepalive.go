@@ -39,7 +39,7 @@ func touchDelaysNothing(st *stage) {
 	sv := st.serve(Scenario{})
 	touching, goOn := make(chan struct{}, 1), make(chan struct{})
 	sv.store.on(OpTouch, func(context.Context) error {
-		touching <- struct{}{}
+		tell(st, touching, struct{}{})
 		await(st, goOn, "the replies")
 		return nil
 	})

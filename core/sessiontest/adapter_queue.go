@@ -28,7 +28,7 @@ func queueIsExact(st *stage) {
 			}
 			defer running.Add(-1)
 			ran.Add(1)
-			holding <- struct{}{}
+			tell(st, holding, struct{}{})
 			await(st, letGo, "all others have come")
 			st.try("Update", count.Update(c.From(), func(n int) int { return n + 1 }))
 			return say(c, "had")
@@ -70,14 +70,14 @@ func readersAndWriter(st *stage) {
 	reading, goOn := make(chan struct{}), make(chan struct{})
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "POST", Path: "/hold", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
-			holding <- struct{}{}
+			tell(st, holding, struct{}{})
 			await(st, letGo, "others wait")
 			st.try("Set", note.Set(s, "new"))
 			return say(c, "held")
 		})},
 		{Method: "GET", Path: "/read", Handler: in(session.ReadOnly, showNote)},
 		{Method: "GET", Path: "/together", Handler: in(session.ReadOnly, func(c Conversation, s *session.Session) error {
-			reading <- struct{}{}
+			tell(st, reading, struct{}{})
 			await(st, goOn, "all readers and a writer")
 			return showNote(c, s)
 		})},
@@ -166,7 +166,7 @@ func differentKeys(st *stage) {
 	both := func(change func(*session.Session) error) func(Conversation) error {
 		return in(session.Concurrent, func(c Conversation, s *session.Session) error {
 			st.try("change", change(s))
-			ready <- struct{}{}
+			tell(st, ready, struct{}{})
 			await(st, goOn, "the other request")
 			return say(c, "done")
 		})

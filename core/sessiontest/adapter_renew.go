@@ -92,7 +92,7 @@ func renewTellsWaiter(st *stage) {
 	holding, goOn := make(chan struct{}), make(chan struct{})
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "POST", Path: "/login", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
-			holding <- struct{}{}
+			tell(st, holding, struct{}{})
 			await(st, goOn, "another request waits")
 			return login(st)(c, s)
 		})},
@@ -102,7 +102,7 @@ func renewTellsWaiter(st *stage) {
 	done := v.asking("POST", "/login")
 	await(st, holding, "the session is held")
 	waited := waiter.waiting("PUT", "/-/note", "X-Note", "overwritten")
-	goOn <- struct{}{}
+	tell(st, goOn, struct{}{})
 	sv.wantCookie(await(st, done, "the login's reply"))
 	a := await(st, waited, "the waiter's reply")
 	sv.wantStatus(a, http.StatusConflict)
@@ -114,7 +114,7 @@ func renewTellsOtherProcess(st *stage) {
 	holding, goOn := make(chan struct{}), make(chan struct{})
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "POST", Path: "/login", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
-			holding <- struct{}{}
+			tell(st, holding, struct{}{})
 			await(st, goOn, "another request waits")
 			return login(st)(c, s)
 		})},
@@ -134,7 +134,7 @@ func renewTellsOtherProcess(st *stage) {
 	})
 	waited := waiter.asking("PUT", "/-/note", "X-Note", "overwritten")
 	await(st, asked, "the other process asks for the lock")
-	goOn <- struct{}{}
+	tell(st, goOn, struct{}{})
 	sv.wantCookie(await(st, done, "the login's reply"))
 	a := await(st, waited, "the waiter's reply")
 	sv.wantStatus(a, http.StatusConflict)
@@ -173,7 +173,7 @@ func renewEarly(st *stage) {
 	sv.wantCookie(a)
 	v.wantNote("logged in")
 	sv.wantStatus(old.again().get("/-/note"), http.StatusConflict)
-	goOn <- struct{}{}
+	tell(st, goOn, struct{}{})
 	if got := rest(); got != "welcome" {
 		sv.Errorf("got the body %q, want %q", got, "welcome")
 	}

@@ -168,6 +168,18 @@ func await[T any](st *stage, ch <-chan T, what string) (v T) {
 	return v
 }
 
+// tell sends v, and reports if nobody takes it. It may be called in handlers.
+func tell[T any](st *stage, ch chan<- T, v T) {
+	st.Helper()
+	timer := time.NewTimer(waitLimit)
+	defer timer.Stop()
+	select {
+	case ch <- v:
+	case <-timer.C:
+		st.Errorf("waited %v in vain: what a handler and the test wait for from each other", waitLimit)
+	}
+}
+
 // until waits until a journal's entries satisfy ok, and reports what they
 // never did.
 func until[T any](st *stage, j *journalOf[T], what string, ok func([]T) bool) {

@@ -227,7 +227,7 @@ func hijacks(st *stage) {
 		}
 		v.wantNote("upgraded")
 		v.wantUsable() // while the connection lasts
-		letGo <- struct{}{}
+		tell(st, letGo, struct{}{})
 		if got := rest(); got != "over" {
 			sv.Errorf("got %q over the hijacked connection, want %q", got, "over")
 		}
