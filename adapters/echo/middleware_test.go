@@ -3,6 +3,7 @@ package echosession_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -292,6 +293,7 @@ func TestM13_ReturnedErrors(t *testing.T) {
 		status int
 	}{
 		{"plain", failed, 500},
+		{"a deadline of something else", context.DeadlineExceeded, 500},
 		{"404", echo.ErrNotFound, 404},
 		{"409 around one", echo.NewHTTPError(409).SetInternal(failed), 409},
 		{"400 around 502", echo.NewHTTPError(400).SetInternal(echo.ErrBadGateway), 502},

@@ -1,6 +1,7 @@
 package echosession
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -45,9 +46,13 @@ func understood(c echo.Context, err error) error {
 	if _, ok := err.(*echo.HTTPError); ok || err == nil { //nolint:errorlint // Echo looks no deeper
 		return err
 	}
-	switch session.HTTPStatus(err) {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusConflict, http.StatusRequestEntityTooLarge:
-		return refusal(c, err) // HTTPStatus has these for this project's errors only
+	for _, ours := range [...]error{
+		session.ErrQueueFull, session.ErrAcquireTimeout, session.ErrUnavailable,
+		session.ErrRenewed, session.ErrLockLost, session.ErrConflict, session.ErrTooLarge,
+	} {
+		if errors.Is(err, ours) {
+			return refusal(c, err)
+		}
 	}
 	return err
 }

@@ -50,7 +50,7 @@ func TestM13_DeadlineOnEitherSide(t *testing.T) {
 		if side == "inside" {
 			s.want(s.do("GET", "/silent"), 504, "too late")
 		} else { // the new session cannot be stored any more, which is an error of its own
-			s.want(s.do("GET", "/silent"), 500, "Internal Server Error")
+			s.want(s.do("GET", "/silent"), 503, "Service Unavailable")
 		}
 		if s.id != "" {
 			t.Errorf("%s: a session was begun", side)
@@ -75,7 +75,7 @@ func TestM7_DeadlineEndsTheWait(t *testing.T) {
 			if _, err := session.Acquire(r.Context()); err != nil {
 				t.Error(err)
 			}
-			s.want(s.do("GET", "/"), 500, "Internal Server Error")
+			s.want(s.do("GET", "/"), 503, "Service Unavailable")
 		})
 	}
 }
