@@ -20,8 +20,10 @@
 //
 // # Order
 //
-// Put New inside of Recoverer and of what sets headers for every reply (CORS),
-// and outside of what should see the session. Logger and Compress work on both
-// sides; chi's Timeout only ends contexts, so it too works on both. A group's
-// middleware does not run for a 404 of the router: use it at the root.
+// Put New inside of Recoverer, which otherwise hides panics from it, and of what
+// sets headers for every reply (CORS), so that error replies have them too.
+// Logger and Compress work on both sides: outside, they see what the client
+// gets. Timeout belongs inside: its 504 then drops what the handler changed, as
+// every 5xx does. A group's middleware does not run for a 404 of the router:
+// use it at the root.
 package chisession
