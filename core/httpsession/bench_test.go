@@ -1,8 +1,10 @@
 package httpsession_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	session "github.com/sessionstate/sessionstate/core"
@@ -20,11 +22,13 @@ func (w *discarding) WriteHeader(int)                   {}
 
 var ok = []byte("ok")
 
+type benchKey struct{}
+
 // BenchmarkMiddleware is the middleware's cost over the bare handler.
 func BenchmarkMiddleware(b *testing.B) {
 	mgr := newManager(b, memstore.New())
 	mw := httpsession.New(mgr)
-	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(ok) })
+	var bare http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(ok) })
 	counter := session.NewKey[int]("n")
 	acquire := func(r *http.Request, mode session.Mode) *session.Session {
 		s, err := httpsession.Acquire(r, mode)
@@ -38,6 +42,10 @@ func BenchmarkMiddleware(b *testing.B) {
 		h    http.Handler
 	}{
 		{"bare", bare},
+		{"a context value", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // the least a middleware does
+			bare.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), benchKey{}, w)))
+		})},
+		{"never acquires, without a cookie", mw(bare)},
 		{"never acquires", mw(bare)},
 		{"one read", mw(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if _, err := counter.Get(acquire(r, session.ReadOnly)); err != nil {
@@ -61,7 +69,9 @@ func BenchmarkMiddleware(b *testing.B) {
 			f := &fixture{TB: b, mgr: mgr}
 			f.seed("x")
 			r := httptest.NewRequest("GET", "/", nil)
-			r.AddCookie(&http.Cookie{Name: cookieName, Value: f.id})
+			if !strings.Contains(c.name, "without") {
+				r.AddCookie(&http.Cookie{Name: cookieName, Value: f.id})
+			}
 			w := &discarding{h: make(http.Header)}
 			b.ReportAllocs()
 			for b.Loop() {

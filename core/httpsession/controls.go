@@ -46,7 +46,7 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	// Some writers have the method and panic in it where HTTP/2 cannot do it.
-	if w.r.ProtoMajor > 1 || !hijacks(w.base) {
+	if w.req.ProtoMajor > 1 || !hijacks(w.base) {
 		return nil, nil, http.ErrNotSupported
 	}
 	w.mu.Lock()
@@ -75,7 +75,7 @@ func (w *Writer) release() error {
 	default:
 		return w.refuses()
 	}
-	err := w.rq.BeforeHijack(w.r.Context(), out)
+	err := w.rq.BeforeHijack(w.req.Context(), out)
 	switch s := w.now(); {
 	case err != nil && s < passing:
 		return w.refuse(err)

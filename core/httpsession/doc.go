@@ -21,9 +21,8 @@
 //	http.ListenAndServe(addr, httpsession.New(sessions)(mux))
 //
 // New acquires nothing, so it may stand in front of everything: a request that
-// never acquires costs about as much as one context.WithValue and never
-// touches the store. Acquire in the handler, or Require in front of it, waits
-// until the session is free.
+// never acquires costs two allocations and never waits for the store. Acquire
+// in the handler, or Require in front of it, waits until the session is free.
 //
 // Whether the client leaves while a request waits is known at once, unless the
 // request has a body that was not read yet: net/http does not watch the

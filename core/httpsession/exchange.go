@@ -18,7 +18,7 @@ func (e *exchange) header() http.Header {
 	return e.base.Header()
 }
 
-func (e *exchange) RequestHeader(name string) []string { return e.r.Header.Values(name) }
+func (e *exchange) RequestHeader(name string) []string { return e.req.Header.Values(name) }
 func (e *exchange) ReplyHeader(name string) []string   { return e.header().Values(name) }
 
 func (e *exchange) SetReplyHeader(name string, values ...string) {
@@ -31,7 +31,7 @@ func (e *exchange) SetReplyHeader(name string, values ...string) {
 	e.header()[name] = values
 }
 
-func (e *exchange) Secure() bool { return e.r.TLS != nil }
+func (e *exchange) Secure() bool { return e.req.TLS != nil }
 
 // scope is the node of the request's context that leads from a request to its
 // innermost Writer. It is part of the Writer, to save an allocation.

@@ -15,12 +15,12 @@ func (w *Writer) logSuperfluous() {
 	at := caller()
 	msg := fmt.Sprintf("http: superfluous response.WriteHeader call from %s (%s:%d)",
 		at.Function, path.Base(at.File), at.Line)
-	srv, _ := w.r.Context().Value(http.ServerContextKey).(*http.Server)
+	srv, _ := w.req.Context().Value(http.ServerContextKey).(*http.Server)
 	if srv != nil && srv.ErrorLog != nil {
 		srv.ErrorLog.Print(msg)
 		return
 	}
-	slog.WarnContext(w.r.Context(), msg)
+	slog.WarnContext(w.req.Context(), msg)
 }
 
 // caller returns the innermost frame outside of this package and net/http.

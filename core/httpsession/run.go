@@ -123,7 +123,7 @@ func (w *Writer) Close() {
 }
 
 func (w *Writer) finishSession(out session.Outcome) error {
-	err := w.rq.Finish(w.r.Context(), out)
+	err := w.rq.Finish(w.req.Context(), out)
 	w.finished = true
 	return err
 }

@@ -20,7 +20,7 @@ import (
 // for concurrent use, but for ReadFrom beside itself.
 type Writer struct {
 	base  http.ResponseWriter
-	r     *http.Request // the one that handlers see
+	req   http.Request // the one that handlers see; here to save an allocation
 	rq    *session.Request
 	fail  func(http.ResponseWriter, *http.Request, error)
 	scope scope
@@ -78,7 +78,8 @@ func Begin(mgr *session.Manager, w http.ResponseWriter, r *http.Request, fail fu
 // a part of something else, say. It returns nil if mgr serves the request
 // already: then the Writer is of no use.
 func (w *Writer) Begin(mgr *session.Manager, base http.ResponseWriter, r *http.Request, fail func(http.ResponseWriter, *http.Request, error)) *http.Request {
-	w.base, w.r, w.fail, w.endState = base, r, fail, through
+	w.base, w.fail, w.endState = base, fail, through
+	w.req.Header, w.req.TLS = r.Header, r.TLS // for the exchange
 	w.scope = scope{r.Context(), w}
 	rq, ctx := mgr.Begin(&w.scope, (*exchange)(w))
 	if rq == nil {
@@ -93,8 +94,8 @@ func (w *Writer) Begin(mgr *session.Manager, base http.ResponseWriter, r *http.R
 			w.outer[name] = values
 		}
 	}
-	w.r = r.WithContext(ctx)
-	return w.r
+	w.req = *r.WithContext(ctx)
+	return &w.req
 }
 
 // Header returns the header map of the writer below.
@@ -254,7 +255,7 @@ func (w *Writer) admit(n int) (pass bool, err error) {
 	if w.now() != holding {
 		return true, w.refuses()
 	}
-	if fits, err := w.held.admit(n, w.status, w.r.Method); fits || err != nil {
+	if fits, err := w.held.admit(n, w.status, w.req.Method); fits || err != nil {
 		return false, err
 	}
 	return true, w.endHolding()
@@ -267,7 +268,7 @@ func (w *Writer) start(code int, canHold bool) error {
 	w.status = code
 	w.restoreCookie()
 	if code == http.StatusSwitchingProtocols {
-		if err := w.rq.BeforeHijack(w.r.Context(), session.Outcome{Status: code}); err != nil {
+		if err := w.rq.BeforeHijack(w.req.Context(), session.Outcome{Status: code}); err != nil {
 			return w.refuse(err)
 		}
 		w.become(passing)
@@ -278,7 +279,7 @@ func (w *Writer) start(code int, canHold bool) error {
 		w.become(holding)
 		return nil
 	}
-	if err := w.rq.BeforeReply(w.r.Context(), session.Outcome{Status: code}); err != nil {
+	if err := w.rq.BeforeReply(w.req.Context(), session.Outcome{Status: code}); err != nil {
 		return w.refuse(err)
 	}
 	w.become(passing)
@@ -297,7 +298,7 @@ func (w *Writer) restoreCookie() {
 // endHolding stores the session, keeps its lock, and sends what was held,
 // while the handler still runs. mu is held.
 func (w *Writer) endHolding() error {
-	if err := w.rq.BeforeReply(w.r.Context(), session.Outcome{Status: w.status}); err != nil {
+	if err := w.rq.BeforeReply(w.req.Context(), session.Outcome{Status: w.status}); err != nil {
 		return w.refuse(err)
 	}
 	return w.send()
@@ -317,7 +318,7 @@ func (w *Writer) refuse(err error) error {
 	w.base.Header().Set("Cache-Control", "no-store")
 	w.restoreCookie()
 	if w.fail != nil {
-		w.fail(w.base, w.r, err)
+		w.fail(w.base, &w.req, err)
 	} else {
 		Answer(w.base, err)
 	}
