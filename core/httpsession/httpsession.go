@@ -18,15 +18,15 @@ type Options struct {
 	// ErrorHandler answers the requests whose session could not be acquired
 	// (Require, Fail) or stored (A2). session.HTTPStatus(err) is the status
 	// that fits err; err itself is for logs, not for clients. Where that
-	// helps, Retry-After is set when it is called. If it writes
-	// nothing, the default answers. Default: a short text/plain body that
-	// names the status, with Retry-After where that helps.
+	// helps, Retry-After is set when it is called. If it writes nothing, the
+	// default answers. Default: a short text/plain body that names the status.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // New returns the middleware that makes mgr's sessions available below it. A
-// request that never acquires its session never touches the store, and its
-// reply is not held back.
+// request that never acquires its session never waits for the store (a touch in
+// the background may keep the session alive, M14), and its reply is not held
+// back.
 //
 // The middleware may be nested: with different Managers each serves its own
 // sessions (A7); with the same Manager the outer one counts, its Options
