@@ -143,6 +143,7 @@ func noRenewForTheGone(st *stage) {
 func waitingActs() []act {
 	return []act{
 		{name: "A6/a client that goes away leaves the queue", needs: AdapterWant{Disconnect: true}, run: leavesQueue},
+		{name: "A6/a client whose body was read leaves the queue", needs: AdapterWant{Disconnect: true}, run: readerLeavesQueue},
 		{name: "A6/a wait ends at AcquireTimeout", run: acquireTimesOut},
 		{name: "A6/an unread body does not prolong the wait", run: unreadBodyTimesOut},
 	}
@@ -159,6 +160,14 @@ func (st *stage) held(letGo <-chan struct{}, set ...func(*session.Config)) (v *v
 			await(st, letGo, "others wait")
 			return say(c, "held")
 		})},
+		{Method: "POST", Path: "/read", Handler: func(c Conversation) error {
+			body, err := c.ReadBody()
+			st.try("ReadBody", err)
+			if len(body) > 0 && string(body) != "a body" {
+				st.Errorf("got the request's body %q, want %q", body, "a body")
+			}
+			return in(session.Exclusive, func(c Conversation, _ *session.Session) error { return say(c, "read") })(c)
+		}},
 		{Method: "POST", Path: "/require", Require: []session.Mode{session.Exclusive}, Handler: func(c Conversation) error {
 			return say(c, "had")
 		}},
@@ -213,6 +222,19 @@ func leavesQueue(st *stage) {
 	v.wantOK(await(st, holder, "the holder's reply"), "held")
 	v.wantStatus(await(st, waited, "the next waiter's reply"), http.StatusOK)
 	v.wantNote("next")
+}
+
+func readerLeavesQueue(st *stage) {
+	letGo := make(chan struct{})
+	v, holder := st.held(letGo)
+	cancel, left := v.waitingToLeave("POST", "/read", "a body")
+	cancel()
+	await(st, left, "the client's end")
+	v.refused(context.Canceled)
+	waited := v.waiting("POST", "/read") // there is room for another
+	close(letGo)
+	v.wantOK(await(st, holder, "the holder's reply"), "held")
+	v.wantOK(await(st, waited, "the next waiter's reply"), "read")
 }
 
 func acquireTimesOut(st *stage) {
