@@ -20,7 +20,7 @@ func inGoroutine(d time.Duration, status int) gin.HandlerFunc {
 		w := c.Writer
 		buffer := &bufferWriter{ResponseWriter: w, header: make(http.Header)}
 		c.Writer = buffer
-		ctx, cancel := context.WithTimeout(c.Request.Context(), d)
+		ctx, cancel := context.WithCancel(c.Request.Context())
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
 		finished, panicked := make(chan struct{}, 1), make(chan any, 1)
@@ -49,6 +49,7 @@ func inGoroutine(d time.Duration, status int) gin.HandlerFunc {
 			}
 		case <-timer.C:
 			buffer.end()
+			cancel() // not before: what a handler writes after that is too late for certain
 			answering := c.Copy()
 			answering.Writer = w
 			answering.String(status, "too late")

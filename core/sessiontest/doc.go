@@ -1,5 +1,6 @@
-// Package sessiontest proves that a session store keeps its contract, and
-// wraps stores for the tests of what is built on them. Only tests import it.
+// Package sessiontest proves that a session store, or an adapter to a web
+// framework, keeps its contract, wraps stores for the tests of what is built on
+// them, and gives tests of handlers a session. Only tests import it.
 //
 // # Stores
 //
@@ -35,6 +36,25 @@
 // What no client of a store can see is not proved here and is left to the
 // provider's own tests: that a call is one round trip (S2), that a write
 // outlives a crash (S7), what a lost connection or a failover does (S15).
+//
+// # Adapters
+//
+// [RunAdapter] is the conformance kit of adapters. It describes servers as
+// [Scenario] values, without saying of which framework; the adapter's test
+// translates them, and implements [Conversation] on the framework's context
+// ([NetHTTP] has most of it for frameworks on net/http). The kit drives the
+// real server that comes out of it over loopback:
+//
+//	func TestConformance(t *testing.T) {
+//		sessiontest.RunAdapter(t, newScenarioServer, sessiontest.AdapterWant{
+//			Flush: true, Hijack: true, Errors: true, // what the framework can do
+//		})
+//	}
+//
+// # Tests of handlers
+//
+// [Context] gives a test a context with an acquired session in memory, so that
+// a handler, or what it calls, can be tested without HTTP.
 //
 // # Counting calls
 //
