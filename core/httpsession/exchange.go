@@ -5,12 +5,13 @@ import (
 	"net/http"
 )
 
-// exchange is the Writer as the core sees it. It takes no lock: the core calls
-// it while the Writer waits for the core.
+// exchange is the Writer as the core sees it. It does not take the Writer's mu:
+// the core calls it while the Writer waits for the core.
 type exchange Writer
 
 // header returns the headers that will go out: while the reply is held, what
-// the handler does to its own no longer counts.
+// the handler does to its own no longer counts. headers is
+// locked.
 func (e *exchange) header() http.Header {
 	if state(e.state.Load()) == holding {
 		return e.held.header
@@ -19,10 +20,17 @@ func (e *exchange) header() http.Header {
 }
 
 func (e *exchange) RequestHeader(name string) []string { return e.req.Header.Values(name) }
-func (e *exchange) ReplyHeader(name string) []string   { return e.header().Values(name) }
+
+func (e *exchange) ReplyHeader(name string) []string {
+	e.headers.Lock()
+	defer e.headers.Unlock()
+	return e.header().Values(name)
+}
 
 func (e *exchange) SetReplyHeader(name string, values ...string) {
 	e.told.Store(true)
+	e.headers.Lock()
+	defer e.headers.Unlock()
 	name = http.CanonicalHeaderKey(name)
 	if len(values) == 0 {
 		delete(e.header(), name)

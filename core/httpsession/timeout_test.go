@@ -2,9 +2,12 @@ package httpsession_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,6 +147,36 @@ func TestA3_GoroutineLeftBehind(t *testing.T) {
 				f.wantStored("stored")
 				f.wantFree()
 			})
+		}
+	}
+}
+
+// A goroutine of the handler that saves sets the cookie while another begins
+// the reply: http.TimeoutHandler below New does so when its time is up.
+func TestA3_SaveBesideTheBeginOfTheReply(t *testing.T) {
+	mgr := newManager(t, newStore())
+	h := httpsession.New(mgr)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := httpsession.Acquire(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := note.Set(s, "x"); err != nil {
+			t.Error(err)
+		}
+		for i := range 200 { // so that they take their time
+			w.Header().Set(fmt.Sprint("X-", i), "x")
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = s.Save(r.Context()) })
+		wg.Go(func() { w.WriteHeader(http.StatusOK) })
+		wg.Wait()
+	}))
+	for range 2000 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if len(w.Result().Cookies()) != 1 {
+			t.Fatal("the reply sets no cookie")
 		}
 	}
 }

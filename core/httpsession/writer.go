@@ -40,6 +40,9 @@ type Writer struct {
 	status int   // 0 until the reply begins; does not change after that
 	err    error // why storing failed; set before the state becomes failed
 	held   held
+	// headers makes the core's setting of a header, from whichever goroutine,
+	// exclude the moment at which another map of headers counts.
+	headers sync.Mutex
 }
 
 // state is how far the reply is. It only ever grows.
@@ -275,6 +278,8 @@ func (w *Writer) start(code int, canHold bool) error {
 		return nil
 	}
 	if canHold && w.rq.NeedsCommit() {
+		w.headers.Lock()
+		defer w.headers.Unlock()
 		w.held = hold(w.base.Header())
 		w.become(holding)
 		return nil
@@ -328,6 +333,8 @@ func (w *Writer) refuse(err error) error {
 // drop forgets the reply and whatever described it, and leaves the headers to
 // another one. mu is held.
 func (w *Writer) drop(next state) {
+	w.headers.Lock()
+	defer w.headers.Unlock()
 	h := w.base.Header()
 	if w.now() == holding {
 		replaceHeader(h, w.held.header)
