@@ -130,22 +130,24 @@ func (s *Session) dropAdopted(ctx context.Context) lockState {
 // letGo ends the use of the session.
 func (s *Session) letGo(ctx context.Context, state lockState) {
 	s.released.Store(true)
+	defer func() { // even if the store panics
+		if s.cancel != nil {
+			s.cancel(ErrReleased)
+		}
+		m := s.rq.m
+		m.inUse.leave()
+		m.observe(ctx, Event{Kind: EventReleased, Mode: s.mode, Duration: time.Since(s.started)})
+	}()
 	if s.lease != nil {
 		s.lease.release(ctx, state)
 	}
-	if s.cancel != nil {
-		s.cancel(ErrReleased)
-	}
-	m := s.rq.m
-	m.inUse.leave()
-	m.observe(ctx, Event{Kind: EventReleased, Mode: s.mode, Duration: time.Since(s.started)})
 }
 
 // commit stores what there is to store, and keeps the lock or releases it with
 // that. s.mu is locked.
 func (s *Session) commit(ctx context.Context, keep bool) error {
 	if !s.dirty && !s.renew && !s.abandoned {
-		s.slideCookie()
+		s.slideCookie(ctx)
 		return nil
 	}
 	if s.unsettled != nil && s.lease == nil && !s.abandoned {

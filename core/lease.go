@@ -182,6 +182,7 @@ func (l *lease) enter() {
 // (unknown), that is done in the background: nobody should wait for a store
 // that does not answer.
 func (l *lease) release(ctx context.Context, state lockState) {
+	defer l.stop()     // even if the store panics
 	if l.beginSave() { // else it is lost or released, and given up already
 		switch state {
 		case lockHeld:
@@ -193,7 +194,6 @@ func (l *lease) release(ctx context.Context, state lockState) {
 			l.m.releaseInBackground(l.key, l.token)
 		}
 	}
-	l.stop()
 }
 
 // lockState is what is known of a lock at the end.

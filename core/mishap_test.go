@@ -261,3 +261,33 @@ func TestM22_UsedFromManyGoroutines(t *testing.T) {
 		}
 	}
 }
+
+func (p *panicking) Release(ctx context.Context, key session.StoreKey, token session.Token) error {
+	p.check()
+	return p.Store.Release(ctx, key, token)
+}
+
+// A store that panics in Release keeps neither the turn nor the Manager.
+func TestM22_AReleaseThatPanicsLeavesNothingBehind(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := &panicking{Store: memstore.New()}
+		p := start(t, store, session.Config{})
+		id := p.stored(0)
+		r, s := p.client(id).hold(session.Exclusive)
+		func() {
+			defer func() { _ = recover() }()
+			store.on.Store(true)
+			r.Finish(r.ctx, ok200)
+		}()
+		store.on.Store(false)
+		r.end(session.Outcome{Panicked: true})
+		if s.Context().Err() == nil {
+			t.Error("the session's context lives on")
+		}
+		begun := time.Now()
+		if err := p.client(id).try(session.Exclusive, func(s *session.Session) { add(s) }); err != nil {
+			t.Error(err)
+		}
+		wantTook(t, "the next request", begun, 0, 16*time.Second) // one lease
+	})
+}
