@@ -14,6 +14,7 @@ const swapAttempts = 3
 // lock (M4).
 func (s *Session) merge(ctx, save context.Context) error {
 	m, c, old := s.rq.m, s.content, s.rec.Write
+	var doubted func(context.Context) error
 	for range swapAttempts {
 		if s.renew {
 			break
@@ -31,6 +32,15 @@ func (s *Session) merge(ctx, save context.Context) error {
 			return nil
 		}
 		if errors.Is(err, ErrLocked) {
+			if rec.Repeat {
+				doubted = func(ctx context.Context) error {
+					err := m.store.Swap(ctx, s.key, rec, old)
+					if err == nil {
+						s.wrote(rec, &c, false)
+					}
+					return err
+				}
+			}
 			break
 		}
 		if !errors.Is(err, ErrConflict) {
@@ -46,11 +56,15 @@ func (s *Session) merge(ctx, save context.Context) error {
 		}
 		old = fresh.Write
 	}
-	return s.mergeLocked(ctx, save)
+	return s.mergeLocked(ctx, save, doubted)
 }
 
 // mergeLocked merges under the lock, which it waits for like any other.
-func (s *Session) mergeLocked(ctx, save context.Context) error {
+// doubted, if not nil, repeats an attempt to save without the lock whose first
+// answer was lost and whose repeat was refused because of another's lock: when
+// that was gone, the first could still arrive. Under this request's own lock
+// it no longer can.
+func (s *Session) mergeLocked(ctx, save context.Context, doubted func(context.Context) error) error {
 	m := s.rq.m
 	fresh, l, _, err := m.lock(save, s.key, lockOptions{save: true})
 	if err != nil {
@@ -58,6 +72,16 @@ func (s *Session) mergeLocked(ctx, save context.Context) error {
 	}
 	state := lockUnknown
 	defer func() { l.release(ctx, state) }() // even if an Update panics
+	if doubted != nil {
+		err := m.persist(save, "save", func(ctx context.Context, _ bool) error { return doubted(ctx) })
+		if err == nil {
+			state = lockHeld
+			return nil
+		}
+		if !errors.Is(err, ErrLocked) && !errors.Is(err, ErrConflict) {
+			return s.ended(err)
+		}
+	}
 	c, err := s.replayOn(fresh)
 	if err != nil {
 		state = lockHeld

@@ -291,3 +291,54 @@ func TestM22_AReleaseThatPanicsLeavesNothingBehind(t *testing.T) {
 		wantTook(t, "the next request", begun, 0, 16*time.Second) // one lease
 	})
 }
+
+// The first attempt of a save arrives late, after its repeat was refused
+// because of another's lock: the Update still counts once.
+func TestM4_ALateFirstAttemptCountsOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := &lateSwap{Store: memstore.New()}
+		p, q := start(t, store, session.Config{}), start(t, store.Store, session.Config{})
+		id := p.stored(0)
+		r, s := p.client(id).hold(session.Concurrent)
+		add(s)
+		other, _ := q.client(id).hold(session.Exclusive)
+		store.late.Store(true)
+		done := make(chan error)
+		go func() { done <- r.end(ok200) }()
+		time.Sleep(6 * time.Second) // the repeat has been refused
+		other.cancel()
+		store.between.Store(true)
+		other.end(ok200)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if n := q.count(id); n != 1 {
+			t.Errorf("the count is %d, want 1", n)
+		}
+	})
+}
+
+// lateSwap loses a Swap, and makes it just before an Acquire.
+type lateSwap struct {
+	session.Store
+	late, between atomic.Bool
+	again         func() error
+}
+
+func (l *lateSwap) Swap(ctx context.Context, key session.StoreKey, rec session.Record, old session.WriteID) error {
+	if l.late.CompareAndSwap(true, false) {
+		l.again = func() error { return l.Store.Swap(context.Background(), key, rec, old) }
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return l.Store.Swap(ctx, key, rec, old)
+}
+
+func (l *lateSwap) Acquire(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) (session.Record, error) {
+	if l.between.CompareAndSwap(true, false) {
+		if err := l.again(); err != nil {
+			panic(err)
+		}
+	}
+	return l.Store.Acquire(ctx, key, token, lease)
+}
