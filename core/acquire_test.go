@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -287,4 +288,33 @@ func TestM22_CloseGivesUpAtItsContext(t *testing.T) {
 			t.Error(n)
 		}
 	})
+}
+
+// Goroutines of one handler that acquire and release side by side get no
+// session that the end of the request does not know of.
+func TestM22_AcquireMeetsReleaseInOneRequest(t *testing.T) {
+	sv := newService(t, session.Config{})
+	for range 100 {
+		r := sv.client().begin()
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for range 500 {
+					s, err := session.Acquire(r.ctx, session.Concurrent)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if i%2 == 0 {
+						s.Release(r.ctx)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		sv.check(r.end(ok200))
+	}
+	if left := sv.Leftovers(); left != "" {
+		t.Error(left)
+	}
 }

@@ -136,7 +136,7 @@ func (rq *Request) acquire(ctx context.Context, modes []Mode) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	if before != nil && before.mode.covers(mode) && !before.isReleased() {
+	if before != nil && before.mode.covers(mode) { // another goroutine may release it at any time
 		return before, nil
 	}
 	begun := time.Now()
