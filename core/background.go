@@ -7,14 +7,15 @@ import (
 
 // background runs small jobs off the request's path: touches and releases
 // whose answers nobody waits for. Both its queue and its goroutines are
-// bounded; when the queue is full a job is dropped, which costs no more than a
+// bounded; when a queue is full a job is dropped, which costs no more than a
 // late touch or a lock that ends with its lease.
 type background struct {
 	ctx    context.Context // ends when the Manager is closed and out of patience
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	jobs    []func(context.Context)
+	urgent  []func(context.Context) // releases: others wait for them
+	jobs    []func(context.Context) // touches, which clients can cause at will
 	workers int
 	idle    chan struct{} // closed when the last worker ends; nil if nobody waits
 }
@@ -30,17 +31,22 @@ func newBackground() *background {
 	return b
 }
 
-// do queues a job and reports whether there was room for it.
-func (b *background) do(job func(context.Context)) bool {
+// do queues a job, ahead of all that are not urgent if it is, and reports
+// whether there was room for it.
+func (b *background) do(job func(context.Context), urgent bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.jobs) >= backgroundQueue {
+	queue := &b.jobs
+	if urgent {
+		queue = &b.urgent
+	}
+	if len(*queue) >= backgroundQueue {
 		return false
 	}
-	b.jobs = append(b.jobs, job)
+	*queue = append(*queue, job)
 	if b.workers < backgroundWorkers {
 		b.workers++
-		go b.work() // ends as soon as the queue is empty
+		go b.work() // ends as soon as the queues are empty
 	}
 	return true
 }
@@ -48,7 +54,11 @@ func (b *background) do(job func(context.Context)) bool {
 func (b *background) work() {
 	for {
 		b.mu.Lock()
-		if len(b.jobs) == 0 {
+		queue := &b.urgent
+		if len(*queue) == 0 {
+			queue = &b.jobs
+		}
+		if len(*queue) == 0 {
 			b.workers--
 			if b.workers == 0 && b.idle != nil {
 				close(b.idle)
@@ -57,10 +67,10 @@ func (b *background) work() {
 			b.mu.Unlock()
 			return
 		}
-		job := b.jobs[0]
-		b.jobs[0] = nil
-		if b.jobs = b.jobs[1:]; len(b.jobs) == 0 {
-			b.jobs = nil
+		job := (*queue)[0]
+		(*queue)[0] = nil
+		if *queue = (*queue)[1:]; len(*queue) == 0 {
+			*queue = nil
 		}
 		b.mu.Unlock()
 		job(b.ctx)

@@ -272,3 +272,27 @@ func randomID() string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return strings.Map(func(rune) rune { return rune(alphabet[rand.N(len(alphabet))]) }, id24('x'))
 }
+
+// A flood of requests with IDs of their own does not keep locks from being
+// given back.
+func TestM7_ReleasesGoOnWhateverIsTouched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sv := newService(t, session.Config{})
+		id := sv.visitor().id
+		sv.faults.Next(sessiontest.OpTouch, -1, sessiontest.Fault{Delay: time.Millisecond})
+		for range 5000 {
+			c := sv.client()
+			c.id = randomID()
+			sv.check(c.begin().end(ok200))
+		}
+		sv.faults.Next(sessiontest.OpAcquire, 1, sessiontest.Fault{Kind: sessiontest.FailAfter})
+		c := sv.client()
+		c.id = id
+		wantIs(t, c.try(session.Exclusive, func(*session.Session) {}), session.ErrUnavailable)
+		begun := time.Now()
+		sv.check(c.do(session.Exclusive, func(*session.Session) {}))
+		if d := time.Since(begun); d > 2*time.Second {
+			t.Errorf("the next request waited %v", d)
+		}
+	})
+}

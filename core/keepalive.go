@@ -84,5 +84,5 @@ func (k *keepAlive) touch(key StoreKey) {
 		if !errors.Is(err, ErrNotFound) {
 			m.failedInBackground(ctx, err)
 		}
-	})
+	}, false)
 }

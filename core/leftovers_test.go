@@ -15,7 +15,7 @@ func (m *Manager) Leftovers() string {
 	used := m.inUse.n
 	m.inUse.mu.Unlock()
 	m.background.mu.Lock()
-	jobs, workers := len(m.background.jobs), m.background.workers
+	jobs, workers := len(m.background.urgent)+len(m.background.jobs), m.background.workers
 	m.background.mu.Unlock()
 	if n+used+jobs+workers == 0 {
 		return ""

@@ -297,7 +297,7 @@ func (m *Manager) releaseInBackground(key StoreKey, token Token) {
 			return m.store.Release(ctx, key, token)
 		})
 		m.failedInBackground(ctx, err)
-	})
+	}, true)
 	if !queued {
 		m.failedInBackground(m.background.ctx, errBackgroundFull)
 	}
