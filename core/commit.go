@@ -183,11 +183,23 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 	return err
 }
 
-// slideCookie tells the client its ID again, if that is due.
-func (s *Session) slideCookie() {
-	if s.cookieDue {
-		s.tell()
+// slideCookie tells the client its ID again, if that is due. Without the lock
+// another request may have renewed or ended the session since it was read: the
+// old ID must not take the place of what that one has told the client (M16).
+func (s *Session) slideCookie(ctx context.Context) {
+	if !s.cookieDue {
+		return
 	}
+	if m := s.rq.m; s.stored && s.lease == nil {
+		err := m.storeCall(context.WithoutCancel(ctx), "touch", func(ctx context.Context) error {
+			return m.store.Touch(ctx, s.key)
+		})
+		if err != nil {
+			s.cookieDue = false
+			return
+		}
+	}
+	s.tell()
 }
 
 // tell tells the client its ID and for how long it may keep it.

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
@@ -172,5 +173,35 @@ func TestRemember_Header(t *testing.T) {
 	sv.check(rq.Finish(ctx, ok200))
 	if len(ex.reply) > 0 {
 		t.Error("the reply tells what the client knows")
+	}
+}
+
+// A request that has read the session before another renewed it does not
+// bring the old ID back to the client with a cookie that is due to slide.
+func TestM16_ASlidingCookieUndoesNoRenew(t *testing.T) {
+	for _, mode := range []session.Mode{session.ReadOnly, session.Snapshot, session.Concurrent} {
+		for _, end := range []string{"renew", "abandon"} {
+			t.Run(mode.String()+" "+end, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					sv := newService(t, session.Config{ID: session.Cookie{Persist: true}})
+					c := sv.visitor()
+					time.Sleep(2 * refresh)
+					slow := c.begin()
+					slow.acquire(mode)
+					login := (&client{t: t, m: c.m, id: c.id}).begin()
+					s := login.acquire(session.Exclusive)
+					if end == "renew" {
+						s.Renew()
+					} else {
+						s.Abandon()
+					}
+					sv.check(login.end(ok200))
+					sv.check(slow.end(ok200))
+					if slow.cookie() != nil {
+						t.Error("the slow request sets the old cookie again")
+					}
+				})
+			})
+		}
 	}
 }
