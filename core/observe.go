@@ -6,7 +6,8 @@ import (
 )
 
 // Observer is told what happens to the sessions of a Manager, for metrics and
-// traces. It must be safe for concurrent use and return quickly.
+// traces. It must be safe for concurrent use, return quickly and not use the
+// request's Session, which may be in the middle of what it is told of.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }
