@@ -4,7 +4,6 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"os"
 	"time"
@@ -26,11 +25,11 @@ func build(sessions *session.Manager, sh *shop.Shop) serve.Server {
 
 // routes gives the shop its addresses.
 func routes(sessions *session.Manager, sh *shop.Shop) http.Handler {
-	problem := func(status int, text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { write(w, sh.Problem(status, text)) }
+	refuse := func(err error) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { write(w, sh.Error(err)) }
 	}
 	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(problem(http.StatusForbidden, "This came from another site, so nothing was done."))
+	sameOrigin.SetDenyHandler(refuse(shop.ErrOtherSite))
 
 	r := chi.NewRouter()
 	r.Use(
@@ -41,33 +40,35 @@ func routes(sessions *session.Manager, sh *shop.Shop) http.Handler {
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { write(w, sh.Error(err)) },
 		}),
 	)
-	r.NotFound(problem(http.StatusNotFound, "There is no such page."))
+	r.NotFound(refuse(shop.ErrNotFound))
 	r.Handle("/static/*", http.StripPrefix("/static/", http.FileServerFS(sh.Static()))) // acquires nothing
 
-	r.Get("/", acquire(sh, sh.Products)) // Exclusive, the default
-	r.Post("/cart/add", acquire(sh, sh.AddToCart))
-	r.Post("/cart/remove", acquire(sh, sh.RemoveFromCart))
-	r.Post("/order", acquire(sh, sh.Order))
-	r.Post("/login", acquire(sh, sh.Login))
-	r.Post("/logout", acquire(sh, sh.Logout, session.Snapshot))
+	r.Get("/", acquire(sh.Products)) // Exclusive, the default
+	r.Post("/cart/add", acquire(sh.AddToCart))
+	r.Post("/cart/remove", acquire(sh.RemoveFromCart))
+	r.Post("/order", acquire(sh.Order))
+	r.Post("/login", acquire(sh.Login))
+	r.Post("/logout", acquire(sh.Logout, session.Snapshot))
 	r.Group(func(r chi.Router) {
 		r.Use(chisession.Require(session.ReadOnly))
 		r.Get("/cart", acquired(sh.Cart))
 		r.Get("/login", acquired(sh.LoginPage))
 	})
 
-	r.Get("/lab", acquire(sh, sh.Lab))
-	r.Post("/lab/reset", acquire(sh, sh.LabReset))
-	r.Post("/lab/update", labRequest(sh, sh.LabUpdate))
-	r.Get("/lab/count", labRequest(sh, sh.LabCount))
+	r.Get("/lab", acquire(sh.Lab))
+	r.Post("/lab/reset", acquire(sh.LabReset))
+	r.Post("/lab/update", labRequest(sh.LabUpdate))
+	r.Get("/lab/count", labRequest(sh.LabCount))
 	return r
 }
 
 // acquire makes a handler that acquires the session itself, when it has all it
 // needs, and does an action with it.
-func acquire(sh *shop.Shop, do shop.Action, mode ...session.Mode) http.HandlerFunc {
+func acquire(do shop.Action, mode ...session.Mode) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !readForm(w, r, sh) {
+		form, err := shop.ReadForm(w, r)
+		if err != nil {
+			chisession.Fail(w, r, err)
 			return
 		}
 		s, err := chisession.Acquire(r, mode...)
@@ -75,7 +76,7 @@ func acquire(sh *shop.Shop, do shop.Action, mode ...session.Mode) http.HandlerFu
 			chisession.Fail(w, r, err)
 			return
 		}
-		res, err := do(s, r.Form.Get)
+		res, err := do(s, form)
 		reply(w, r, res, err)
 	}
 }
@@ -91,14 +92,16 @@ func acquired(do shop.Action) http.HandlerFunc {
 
 // labRequest makes a handler that acquires the session in the mode that the
 // visitor chooses, and measures how long it waits.
-func labRequest(sh *shop.Shop, do func(*session.Session, shop.Form, time.Duration) (shop.Result, error)) http.HandlerFunc {
+func labRequest(do func(*session.Session, shop.Form, time.Duration) (shop.Result, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !readForm(w, r, sh) {
+		form, err := shop.ReadForm(w, r)
+		if err != nil {
+			chisession.Fail(w, r, err)
 			return
 		}
-		mode, err := shop.ParseMode(r.Form.Get("mode"))
+		mode, err := shop.ParseMode(form("mode"))
 		if err != nil {
-			write(w, sh.Problem(http.StatusUnprocessableEntity, "There is no such mode."))
+			chisession.Fail(w, r, err)
 			return
 		}
 		asked := time.Now()
@@ -107,7 +110,7 @@ func labRequest(sh *shop.Shop, do func(*session.Session, shop.Form, time.Duratio
 			chisession.Fail(w, r, err)
 			return
 		}
-		res, err := do(s, r.Form.Get, time.Since(asked))
+		res, err := do(s, form, time.Since(asked))
 		reply(w, r, res, err)
 	}
 }
@@ -123,28 +126,8 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-const maxForm = 64 << 10
-
-// readForm reads the form before the session is acquired, so that nobody holds
-// it for as long as a slow client sends. If there is no form to read, it
-// answers and returns false.
-func readForm(w http.ResponseWriter, r *http.Request, sh *shop.Shop) bool {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	err := r.ParseForm()
-	if err == nil {
-		return true
-	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		write(w, sh.Problem(http.StatusRequestEntityTooLarge, "That was too long."))
-	} else {
-		write(w, sh.Problem(http.StatusBadRequest, "That could not be read."))
-	}
-	return false
-}
-
-// reply answers with what came of an action. An error is the session's, and the
-// adapter knows what to say to the client then.
+// reply answers with what came of an action. An error is the session's, and Fail
+// gives it to the ErrorHandler.
 func reply(w http.ResponseWriter, r *http.Request, res shop.Result, err error) {
 	if err != nil {
 		chisession.Fail(w, r, err)

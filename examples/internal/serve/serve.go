@@ -33,14 +33,19 @@ type Server interface {
 // Build makes an example's server, with the shop's routes on its framework.
 type Build func(sessions *session.Manager, sh *shop.Shop) Server
 
-// HTTP returns a net/http server with the timeouts that one open to strangers
-// needs.
+// Timeouts that a server needs that is open to strangers.
+const (
+	ReadTimeout = 15 * time.Second // for a whole request
+	IdleTimeout = 2 * time.Minute  // between two of them
+)
+
+// HTTP returns a net/http server with these timeouts.
 func HTTP(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		ReadTimeout:       ReadTimeout,
+		IdleTimeout:       IdleTimeout,
 		// No WriteTimeout: a request may wait for its session, and
 		// Config.AcquireTimeout says for how long.
 	}

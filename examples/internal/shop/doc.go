@@ -15,5 +15,5 @@
 // change is a POST and is followed by a redirect, the login renews the
 // session's ID, pages come from html/template, SecurityHeaders allow no script
 // and no style but the shop's own files, and the routes sit behind net/http's
-// CrossOriginProtection.
+// CrossOriginProtection, or CheckOrigin where there is no *http.Request.
 package shop

@@ -41,9 +41,6 @@ func labModes() []labMode {
 // longUpdate is how many delays the slow update takes that the reads meet.
 const longUpdate = 5
 
-// ErrMode says that a form names no mode.
-var ErrMode = errors.New("shop: no such mode")
-
 // ParseMode returns the mode that a form of the lab names, or ErrMode.
 func ParseMode(value string) (session.Mode, error) {
 	for _, m := range labModes() {

@@ -122,15 +122,18 @@ func SecurityHeaders() map[string]string {
 	}
 }
 
-// Error returns the page that tells a visitor what an error of the session means
-// for them, and logs what an operator should know. It is for the adapter's
-// ErrorHandler.
+// Error returns the page that tells a visitor what an error means for them, be it
+// the session's or a StatusError, and logs what an operator should know. It is
+// for the adapter's ErrorHandler, and for the framework's own if it has one.
 func (sh *Shop) Error(err error) Result {
+	if refused := StatusError(0); errors.As(err, &refused) {
+		return sh.Problem(int(refused), refused.text())
+	}
 	status := session.HTTPStatus(err)
 	if status >= 500 {
 		sh.cfg.Logger.Error("shop: a request failed", "status", status, "error", err)
 	}
-	text := "Something went wrong here, and nothing was saved."
+	text := wentWrong
 	switch {
 	case errors.Is(err, session.ErrRenewed):
 		// Nearly always the browser has the new cookie by now. If the reply that

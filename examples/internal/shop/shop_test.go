@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,8 @@ func TestErrorSaysWhatItMeansForTheVisitor(t *testing.T) {
 		{session.ErrTooLarge, http.StatusRequestEntityTooLarge, "more than a session holds", false},
 		{errors.New("secret <detail>"), http.StatusInternalServerError, "Something went wrong", false},
 		{context.Canceled, 499, "went wrong", false},
+		{ErrNotFound, http.StatusNotFound, "no such page", false},
+		{StatusError(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed, "cannot be done", false},
 	} {
 		res := sh.Error(fmt.Errorf("wrapped: %w", c.err))
 		if res.Status != c.status || !strings.Contains(string(res.Body), c.says) || strings.Contains(string(res.Body), "secret") {
@@ -103,6 +106,65 @@ func TestErrorSaysWhatItMeansForTheVisitor(t *testing.T) {
 		}
 		if (res.Header["Retry-After"] != "") != c.retry {
 			t.Errorf("%v: Retry-After is %q", c.err, res.Header["Retry-After"])
+		}
+	}
+}
+
+// What net/http's own protection says of a request, CheckOrigin must say too.
+func TestCheckOriginIsNetHTTPs(t *testing.T) {
+	for _, c := range []struct {
+		method, site, origin string
+		allowed              bool
+	}{
+		{"POST", "", "", true}, // no browser
+		{"POST", "same-origin", "", true},
+		{"POST", "none", "", true},
+		{"POST", "same-site", "", false},
+		{"POST", "cross-site", "", false},
+		{"POST", "", "https://shop.example", true},
+		{"POST", "", "https://elsewhere.example", false},
+		{"POST", "", "null", false},
+		{"GET", "cross-site", "https://elsewhere.example", true},
+	} {
+		r := httptest.NewRequest(c.method, "https://shop.example/order", nil)
+		r.Header.Set("Sec-Fetch-Site", c.site)
+		r.Header.Set("Origin", c.origin)
+		if want := http.NewCrossOriginProtection().Check(r) == nil; want != c.allowed {
+			t.Fatalf("%+v: net/http allows it: %t", c, want)
+		}
+		if err := CheckOrigin(r.Method, r.Host, r.Header.Get); (err == nil) != c.allowed || err != nil && !errors.Is(err, ErrOtherSite) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// ParseForm reads what ReadForm reads, and refuses what it refuses.
+func TestParseFormIsReadForm(t *testing.T) {
+	for _, c := range []struct{ query, body string }{
+		{"", ""},
+		{"mode=snapshot", ""},
+		{"mode=snapshot", "mode=exclusive&name=a+b%20c"},
+		{"mode=snapshot", "mode="},
+		{"", "mode=%zz"},
+		{"mode=%zz", ""},
+		{"", "mode=a;name=b"},
+		{"", "name=" + strings.Repeat("x", MaxForm)},
+		{"", "name=" + strings.Repeat("x", MaxForm-len("name="))},
+	} {
+		r := httptest.NewRequest("POST", "/?"+c.query, strings.NewReader(c.body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		want, wantErr := ReadForm(httptest.NewRecorder(), r)
+		got, gotErr := ParseForm([]byte(c.query), []byte(c.body))
+		if !errors.Is(gotErr, wantErr) {
+			t.Errorf("%q, %.20q: %v, want %v", c.query, c.body, gotErr, wantErr)
+		}
+		if wantErr != nil || gotErr != nil {
+			continue
+		}
+		for _, name := range []string{"mode", "name", "nothing"} {
+			if got(name) != want(name) {
+				t.Errorf("%q, %.20q: %s is %q, want %q", c.query, c.body, name, got(name), want(name))
+			}
 		}
 	}
 }
