@@ -168,9 +168,12 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 		err = s.merge(ctx, save)
 	}
 	e := Event{Kind: EventSaved, Mode: s.mode, Duration: time.Since(begun), Size: s.content.size}
+	var undone notWritten
 	switch {
 	case err == nil:
 		s.dirty, s.renew, s.adopted, s.replay, s.unsettled = false, false, false, nil, nil
+	case errors.As(err, &undone):
+		err = undone.error
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrOutcomeUnknown):
 		s.unsettled = err
 	case errors.Is(err, ErrLockLost) && s.unsettled != nil:

@@ -49,7 +49,7 @@ func (s *Session) merge(ctx, save context.Context) error {
 		m.observe(ctx, Event{Kind: EventConflict, Mode: s.mode})
 		fresh, err := m.load(save, s.key, false)
 		if err != nil {
-			return s.ended(err)
+			return notWritten{s.ended(err)}
 		}
 		if c, err = s.replayOn(fresh); err != nil {
 			return err
@@ -68,7 +68,10 @@ func (s *Session) mergeLocked(ctx, save context.Context, doubted func(context.Co
 	m := s.rq.m
 	fresh, l, _, err := m.lock(save, s.key, lockOptions{save: true})
 	if err != nil {
-		return s.ended(err)
+		if err = s.ended(err); doubted == nil {
+			err = notWritten{err}
+		}
+		return err
 	}
 	state := lockUnknown
 	defer func() { l.release(ctx, state) }() // even if an Update panics
@@ -116,3 +119,9 @@ func (s *Session) ended(err error) error {
 	}
 	return err
 }
+
+// notWritten is the error of a merge that has asked the store to write nothing,
+// or nothing that it did not refuse: the changes can be made again.
+type notWritten struct{ error }
+
+func (e notWritten) Unwrap() error { return e.error }

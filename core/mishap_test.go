@@ -342,3 +342,32 @@ func (l *lateSwap) Acquire(ctx context.Context, key session.StoreKey, token sess
 	}
 	return l.Store.Acquire(ctx, key, token, lease)
 }
+
+// If the store fails before a merge has written anything, the changes are
+// still there to be saved.
+func TestM4_AMergeThatWroteNothingIsNotInDoubt(t *testing.T) {
+	for _, op := range []sessiontest.Op{sessiontest.OpLoad, sessiontest.OpAcquire} {
+		bubble(t, func(t *testing.T) {
+			store := memstore.New()
+			p, q := start(t, store, session.Config{}), start(t, store, session.Config{})
+			id := p.stored(0)
+			r, s := p.client(id).hold(session.Concurrent)
+			add(s)
+			if op == sessiontest.OpAcquire {
+				s.Renew() // takes the lock
+			}
+			q.client(id).do(session.Exclusive, func(s *session.Session) { add(s) })
+			p.faults.Next(op, 1, sessiontest.Fault{Kind: sessiontest.FailBefore})
+			wantErr(t, "Save", s.Save(r.ctx), session.ErrUnavailable)
+			if err := s.Save(r.ctx); err != nil {
+				t.Errorf("Save again: %v", err)
+			}
+			if err := r.end(ok200); err != nil {
+				t.Errorf("Finish: %v", err)
+			}
+			if n := p.count(r.c.id); n != 2 {
+				t.Errorf("the count is %d, want 2", n)
+			}
+		})
+	}
+}
