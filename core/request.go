@@ -212,7 +212,7 @@ func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (s *
 	}()
 	if before != nil {
 		if before.hasChanges() {
-			return nil, false, fmt.Errorf("session: acquire: the session is held %v with unsaved changes: Save it before acquiring it %v", before.mode, mode)
+			return nil, false, fmt.Errorf("session: acquire: the session is held %v with unsaved changes: Save or Release it before acquiring it %v", before.mode, mode)
 		}
 		if err := before.Release(ctx); err != nil && !errors.Is(err, ErrReleased) {
 			return nil, false, err
