@@ -168,7 +168,7 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 		err = s.merge(ctx, save)
 	}
 	e := Event{Kind: EventSaved, Mode: s.mode, Duration: time.Since(begun), Size: s.content.size}
-	var undone notWritten
+	var undone notWrittenError
 	switch {
 	case err == nil:
 		s.dirty, s.renew, s.adopted, s.replay, s.unsettled = false, false, false, nil, nil

@@ -49,7 +49,7 @@ func (s *Session) merge(ctx, save context.Context) error {
 		m.observe(ctx, Event{Kind: EventConflict, Mode: s.mode})
 		fresh, err := m.load(save, s.key, false)
 		if err != nil {
-			return notWritten{s.ended(err)}
+			return notWrittenError{s.ended(err)}
 		}
 		if c, err = s.replayOn(fresh); err != nil {
 			return err
@@ -69,7 +69,7 @@ func (s *Session) mergeLocked(ctx, save context.Context, doubted func(context.Co
 	fresh, l, _, err := m.lock(save, s.key, lockOptions{save: true})
 	if err != nil {
 		if err = s.ended(err); doubted == nil {
-			err = notWritten{err}
+			err = notWrittenError{err}
 		}
 		return err
 	}
@@ -120,8 +120,8 @@ func (s *Session) ended(err error) error {
 	return err
 }
 
-// notWritten is the error of a merge that has asked the store to write nothing,
+// notWrittenError is the error of a merge that has asked the store to write nothing,
 // or nothing that it did not refuse: the changes can be made again.
-type notWritten struct{ error }
+type notWrittenError struct{ error }
 
-func (e notWritten) Unwrap() error { return e.error }
+func (e notWrittenError) Unwrap() error { return e.error }
