@@ -1,0 +1,37 @@
+// Bench compares what a session costs a request: each adapter of this project,
+// with memstore, against the session libraries that its framework's users take
+// otherwise, each with a store in memory. `make bench-peers` prints the table.
+//
+// Handlers are called in process, without a network, with a writer that is used
+// again: what remains is the framework, and the session on top of it. The bare
+// framework is therefore measured beside all others, and what counts is the
+// difference. The contenders of a framework take turns in each round, in an
+// order that changes, so that a busy machine is unfair to all of them; a ratio
+// is made within a round, and the table has the median of the rounds with its
+// quartiles.
+//
+// # What a request does
+//
+//   - nothing, without and with the session's cookie: the middleware is there,
+//     the handler does not ask for the session;
+//   - read: one number is read of an existing session, which has that number and
+//     a text of 300 bytes (ReadOnly; the others know no modes);
+//   - read and write: the number is read and the next one is stored (Exclusive;
+//     the others lock nothing: of two such requests at once, one is lost).
+//
+// Before anything is measured, verify proves that each contender does just that,
+// and what it stored is checked once more afterwards.
+//
+// # What is not the same
+//
+//   - Ours ends idle sessions and writes that down at most once a minute. scs
+//     does not by default; "scs, idle timeout" does, with every request.
+//   - scs loads the session before the handler runs, whether or not it is asked
+//     for. It knows no Gin middleware: its own wraps the engine.
+//   - echo-contrib/session has gorilla's cookie store in its documentation,
+//     which keeps no session at all: the client has it, signed. What does the
+//     same work as the others is the second, gorilla's interface with
+//     quasoft/memstore, which is also what gin-contrib/sessions has underneath.
+//   - Fiber's session gives its memory back for reuse only in Save, so that a
+//     request that reads leaves it to the garbage collector.
+package main
