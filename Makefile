@@ -23,16 +23,17 @@ RULES     := $(PREFIX)/internal/repo
 FUZZTIME   ?= 60s
 BENCH      ?= .
 BENCHCOUNT ?= 1
+PEERROUNDS ?= 21
 
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules race fmt fuzz bench cover
+.PHONY: help test build vet lint rules race fmt fuzz bench bench-peers cover
 .NOTPARALLEL:
 
 help: ## list the targets
 	@printf 'make TARGET, where TARGET is one of\n\n'
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 11
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 15
 
 test: build vet rules lint race ## prove the project: the five that follow
 	@printf '\nAll is well.\n'
@@ -83,6 +84,9 @@ bench: ## run the benchmarks, BENCH=regexp of them, BENCHCOUNT=1 times
 	@go version
 	@printf '%s processors\n' "$$(getconf _NPROCESSORS_ONLN)"
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) $(PUBLISHED:%=%/...)
+
+bench-peers: ## compare the adapters with other session libraries, PEERROUNDS=21 rounds
+	@go run $(PREFIX)/internal/bench -rounds $(PEERROUNDS)
 
 cover: ## say how much of the published code the tests run; details in bin/cover.out
 	$(call step,coverage)

@@ -30,9 +30,9 @@ func chiFramework() framework {
 
 func chiSCS(idle time.Duration) func(see *seen) (client, func() error, error) {
 	return func(see *seen) (client, func() error, error) {
-		m, closer := newSCS(idle)
+		m := newSCS(idle)
 		l := scsLibrary(m, requestContext)
-		return newHTTPClient(chiRouter(m.LoadAndSave, l.routes(see))), closer, nil
+		return newHTTPClient(chiRouter(m.LoadAndSave, l.routes(see))), nothingToClose, nil
 	}
 }
 

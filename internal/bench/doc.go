@@ -29,9 +29,11 @@
 //   - scs loads the session before the handler runs, whether or not it is asked
 //     for. It knows no Gin middleware: its own wraps the engine.
 //   - echo-contrib/session has gorilla's cookie store in its documentation,
-//     which keeps no session at all: the client has it, signed. What does the
-//     same work as the others is the second, gorilla's interface with
-//     quasoft/memstore, which is also what gin-contrib/sessions has underneath.
+//     which keeps no session at all: the client has it, signed. The one with
+//     quasoft/memstore does the same work as the others, and is what
+//     gin-contrib/sessions has underneath.
+//   - Each request is the same one again, in the order of one client: who locks
+//     a session and who does not is not put to the test here.
 //   - Fiber's session gives its memory back for reuse only in Save, so that a
 //     request that reads leaves it to the garbage collector.
 package main

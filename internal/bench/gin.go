@@ -31,9 +31,9 @@ func ginFramework() framework {
 		}},
 		peers: []contender{
 			{name: "scs around the engine", open: func(see *seen) (client, func() error, error) {
-				m, closer := newSCS(0)
+				m := newSCS(0)
 				l := scsLibrary(m, func(c *gin.Context) context.Context { return c.Request.Context() })
-				return newHTTPClient(m.LoadAndSave(ginEngine(nil, l.routes(see)))), closer, nil
+				return newHTTPClient(m.LoadAndSave(ginEngine(nil, l.routes(see)))), nothingToClose, nil
 			}},
 			{name: "gin-contrib/sessions", open: func(see *seen) (client, func() error, error) {
 				m := sessions.Sessions(cookieName, memstore.NewStore(signingKey))

@@ -102,11 +102,12 @@ func (*result) ratios(bare, ours, theirs []cost) (time, allocs string) {
 	return time, allocs
 }
 
+// text is the median with the quartiles.
 func (s spread) text(digits int) string {
 	return fmt.Sprintf("%.*f (%.*f–%.*f)", digits, s.median, digits, s.low, digits, s.high)
 }
 
-// middle is the median as a whole number; a minus zero is none.
+// middle is the median as a whole number.
 func (s spread) middle() string { return fmt.Sprintf("%d", int(math.Round(s.median))) }
 
 // cpu returns the processor's name, where the system tells it.

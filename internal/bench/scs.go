@@ -9,13 +9,14 @@ import (
 	"github.com/alexedwards/scs/v2/memstore"
 )
 
-// newSCS returns scs as it comes. idle is its idle timeout; zero is its default.
-func newSCS(idle time.Duration) (m *scs.SessionManager, closer func() error) {
-	m = scs.New()
-	store := memstore.New()
-	m.Store = store
+// newSCS returns scs as it comes, but for the goroutine that removes what has
+// expired, every minute: to stop it is a data race in scs 2.9. idle is the idle
+// timeout; zero is the default, none.
+func newSCS(idle time.Duration) *scs.SessionManager {
+	m := scs.New()
+	m.Store = memstore.NewWithCleanupInterval(0)
 	m.IdleTimeout = idle
-	return m, func() error { store.StopCleanup(); return nil }
+	return m
 }
 
 // scsLibrary is scs in handlers with a context C, which has the request's.
