@@ -167,7 +167,10 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 	default:
 		err = s.merge(ctx, save)
 	}
-	e := Event{Kind: EventSaved, Mode: s.mode, Duration: time.Since(begun), Size: s.content.size}
+	e := Event{Kind: EventSaved, Mode: s.mode, Duration: time.Since(begun)}
+	if !s.abandoned {
+		e.Size = s.content.size
+	}
 	var undone notWrittenError
 	switch {
 	case err == nil:

@@ -120,8 +120,8 @@ func (s *Session) ended(err error) error {
 	return err
 }
 
-// notWrittenError is the error of a merge that has asked the store to write nothing,
-// or nothing that it did not refuse: the changes can be made again.
+// notWrittenError is the error of a merge that has asked the store to write
+// nothing, or nothing that it did not refuse: the changes can be made again.
 type notWrittenError struct{ error }
 
 func (e notWrittenError) Unwrap() error { return e.error }

@@ -22,7 +22,8 @@ type Event struct {
 	Duration time.Duration
 	// Waited says that the request had to wait for another (EventAcquired).
 	Waited bool
-	// Size is the length of what was stored (EventSaved).
+	// Size is the length of the names and values of the session that was
+	// stored, in bytes; 0 if it was removed (EventSaved).
 	Size int
 	// Err is what went wrong, where something did.
 	Err error
@@ -36,7 +37,7 @@ const (
 	EventAcquired      EventKind = iota + 1 // a request got its session
 	EventAcquireFailed                      // a request did not get its session: Err says why
 	EventReleased                           // a request gave its session back
-	EventSaved                              // changes were stored
+	EventSaved                              // changes were stored, or the session was removed
 	EventSaveFailed                         // changes were not stored: Err says why
 	EventLockLost                           // a request lost its lock while it ran (M9)
 	EventConflict                           // concurrent changes met and are merged (M4)
