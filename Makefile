@@ -19,6 +19,7 @@ MODULES   = $(or $(shell go list -m),$(error go list -m finds no modules in go.w
 FOLDERS   = $(patsubst $(CURDIR)/%,./%,$(shell go list -m -f '{{.Dir}}'))
 PUBLISHED = $(filter $(PREFIX)/core $(PREFIX)/adapters/% $(PREFIX)/providers/%,$(MODULES))
 RULES     := $(PREFIX)/internal/repo
+SERVERS   := go build -o bin/servers $(PREFIX)/internal/servers
 
 FUZZTIME   ?= 60s
 BENCH      ?= .
@@ -28,7 +29,7 @@ PEERROUNDS ?= 21
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules race fmt fuzz bench bench-peers cover
+.PHONY: help test build vet lint rules race servers fmt fuzz bench bench-peers cover
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -56,9 +57,14 @@ lint: ## run the linters of .golangci.yml; Go builds them first, once, in minute
 	$(call step,lint)
 	$(GOLANGCI_LINT) run $(FOLDERS:%=%/...)
 
-race: ## run all other tests under the race detector
+race: ## run all other tests under the race detector, with real servers
 	$(call step,tests under the race detector)
-	CGO_ENABLED=1 go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES),$(MODULES)))
+	@$(SERVERS)
+	CGO_ENABLED=1 bin/servers -- go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES),$(MODULES)))
+
+servers: ## start the tests' servers, print their variables, and stop them with Ctrl-C
+	@$(SERVERS)
+	@exec bin/servers
 
 fmt: ## format all Go code as the linters want it
 	$(GOLANGCI_LINT) fmt $(FOLDERS)
