@@ -92,7 +92,7 @@ func (m machine) aptGet() string {
 
 // lock lets one process at a time install.
 func (m machine) lock(ctx context.Context) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(m.root, "run/lock/sessionstate-install"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(m.root, "run/sessionstate-install.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

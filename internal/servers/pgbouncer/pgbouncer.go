@@ -123,10 +123,12 @@ func (s *Server) start(ctx context.Context, program string) error {
 	if err != nil {
 		return err
 	}
+	running, ended := p.Context(ctx)
+	defer ended()
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		refused := s.ask(ctx)
+		refused := s.ask(running)
 		if refused == nil {
 			return nil
 		}
@@ -206,6 +208,7 @@ pool_mode = transaction
 max_client_conn = 500
 default_pool_size = %d
 server_tls_sslmode = %s
+server_login_retry = 1
 log_connections = 0
 log_disconnections = 0
 log_stats = 0

@@ -183,10 +183,12 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	running, ended := p.Context(ctx)
+	defer ended()
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		version, refused := s.ask(ctx)
+		version, refused := s.ask(running)
 		if refused == nil {
 			s.proc, s.version = p, version
 			return nil

@@ -85,7 +85,11 @@ func (f *Folder) Run(ctx context.Context, program string, args ...string) error 
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", filepath.Base(program), context.Cause(ctx))
 	}
-	return fmt.Errorf("%s: %w\n%s", filepath.Base(program), p.err, lastLines(output.Bytes()))
+	err := fmt.Errorf("%s: %w", filepath.Base(program), p.err)
+	if lines := lastLines(output.Bytes()); lines != "" {
+		err = fmt.Errorf("%w\n%s", err, lines)
+	}
+	return err
 }
 
 // Start starts the folder's server, in the folder and as the server's user.

@@ -53,6 +53,19 @@ func start(cmd *exec.Cmd, end syscall.Signal, report func(pid string) error) *Pr
 // Done returns a channel that is closed when the server has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
+// Context returns a context that ends with the server, or with ctx.
+func (p *Process) Context(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() { // until one of the two has ended
+		defer cancel()
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 // Stop sends a signal and waits until the server has ended. If that does not
 // happen before ctx ends, or within 30 seconds, it is killed, and Stop returns
 // an error.
