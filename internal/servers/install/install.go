@@ -116,6 +116,9 @@ func (m machine) lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
+// notice is for whoever finds a file because this program was killed.
+const notice = "# For the time of an installation by sessionstate's tests. Delete it.\n"
+
 // install installs a package without what packages of servers do to a machine
 // besides: no server is started, and PostgreSQL makes no databases.
 func (m machine) install(ctx context.Context, apt, name string) (err error) {
@@ -123,8 +126,8 @@ func (m machine) install(ctx context.Context, apt, name string) (err error) {
 		path, text string
 		mode       os.FileMode
 	}{
-		{"usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755},
-		{"etc/postgresql-common/createcluster.d/sessionstate.conf", "create_main_cluster = false\n", 0o644},
+		{"usr/sbin/policy-rc.d", "#!/bin/sh\n" + notice + "exit 101\n", 0o755},
+		{"etc/postgresql-common/createcluster.d/sessionstate.conf", notice + "create_main_cluster = false\n", 0o644},
 	} {
 		remove, failed := m.place(f.path, f.text, f.mode)
 		if failed != nil {
@@ -145,7 +148,9 @@ func (m machine) install(ctx context.Context, apt, name string) (err error) {
 // somebody else has made the rules.
 func (m machine) place(path, text string, mode os.FileMode) (remove func() error, err error) {
 	path = filepath.Join(m.root, path)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	dir := filepath.Dir(path)
+	_, missing := os.Stat(dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
@@ -159,7 +164,13 @@ func (m machine) place(path, text string, mode os.FileMode) (remove func() error
 	if err := errors.Join(err, f.Chmod(mode), f.Close()); err != nil {
 		return nil, errors.Join(err, os.Remove(path))
 	}
-	return func() error { return os.Remove(path) }, nil
+	return func() error {
+		err := os.Remove(path)
+		if missing != nil {
+			_ = os.Remove(dir) // fails if the package uses it, which is as well
+		}
+		return err
+	}, nil
 }
 
 // run runs apt-get, in a group of its own, so that Ctrl-C does not tear an

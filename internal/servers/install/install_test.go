@@ -36,13 +36,13 @@ func TestEnsure_Installs(t *testing.T) {
 	if err := m.ensure(t.Context(), &out, s); err != nil {
 		t.Fatal(err)
 	}
-	const there = "policy: 101\ncreate_main_cluster = false\n"
+	const there = "policy: 101\n" + notice + "create_main_cluster = false\n"
 	want := "noninteractive: -qq -o DPkg::Lock::Timeout=300 update\n" + there +
 		"noninteractive: -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends thing-server\n" + there
 	if got := read(t, m, "calls"); got != want {
 		t.Errorf("apt-get saw\n%s\nwant\n%s", got, want)
 	}
-	for _, file := range []string{policy, cluster} {
+	for _, file := range []string{policy, cluster, filepath.Dir(cluster)} {
 		if _, err := os.Stat(filepath.Join(m.root, file)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: %v, want none", file, err)
 		}

@@ -156,6 +156,30 @@ func TestStart_Fails(t *testing.T) {
 	}
 }
 
+// TestTrust: a server that wants no password is served too.
+func TestTrust(t *testing.T) {
+	pg, _ := newTestServers(t)
+	direct := connect(t, pg.DSN())
+	do(t, direct, "COPY (SELECT 'host all all 127.0.0.1/32 trust') TO '"+ask[string](t, direct, "SHOW hba_file")+"'")
+	do(t, direct, "SELECT pg_reload_conf()")
+	dsn, err := url.Parse(pg.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn.User = url.User("postgres")
+	if !processtest.Until(func() bool { return try(t, dsn.String()) == nil }) {
+		t.Fatal("PostgreSQL still wants a password")
+	}
+	s, err := Start(t.Context(), dsn.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := try(t, s.DSN()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "pgbouncer")

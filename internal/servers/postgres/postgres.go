@@ -59,8 +59,14 @@ const (
 	startTime = time.Minute
 )
 
-// errPortTaken: somebody else got the port first.
-var errPortTaken = errors.New("the port is taken")
+var (
+	// errPortTaken: somebody else got the port first.
+	errPortTaken = errors.New("the port is taken")
+
+	// errNotGone: the server was killed, and some of its processes have not
+	// noticed yet.
+	errNotGone = errors.New("some of its old processes still run")
+)
 
 // Start makes a server and waits until it answers, at most a minute. The server
 // ends with Close, and with this process however that ends.
@@ -141,7 +147,16 @@ func (s *Server) Restart(ctx context.Context) error {
 	if s.proc != nil { // by another call meanwhile
 		return nil
 	}
-	if err := s.start(ctx); err != nil {
+	retry := time.NewTicker(50 * time.Millisecond)
+	defer retry.Stop()
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	err := s.start(ctx)
+	for errors.Is(err, errNotGone) && ctx.Err() == nil {
+		<-retry.C
+		err = s.start(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("postgres: start again: %w", err)
 	}
 	return nil
@@ -195,10 +210,14 @@ func (s *Server) start(ctx context.Context) error {
 		}
 		select {
 		case <-p.Done():
-			if log := p.Log(); strings.Contains(log, "Address already in use") {
+			log := p.Log()
+			switch {
+			case strings.Contains(log, "Address already in use"):
 				return fmt.Errorf("port %d: %w", s.port, errPortTaken)
+			case strings.Contains(log, "pre-existing shared memory block"):
+				return errNotGone
 			}
-			return s.hide(fmt.Errorf("it ended at once; its log:\n%s", p.Log()))
+			return s.hide(fmt.Errorf("it ended at once; its log:\n%s", log))
 		case <-ctx.Done():
 			err := fmt.Errorf("%w: %w; its log:\n%s", context.Cause(ctx), refused, p.Log())
 			return s.hide(errors.Join(err, p.Stop(context.WithoutCancel(ctx), syscall.SIGQUIT)))

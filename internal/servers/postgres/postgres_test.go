@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +52,37 @@ func TestCrashAndRestart(t *testing.T) {
 		if n := ask[int](t, connect(t, dsn), "SELECT count(*) FROM kept"); n != 1000 {
 			t.Errorf("%s: %d rows, want 1000", round.how, n)
 		}
+	}
+}
+
+// TestRestart_AfterKill: a server that was killed from outside starts again, as
+// soon as the last of its processes has noticed.
+func TestRestart_AfterKill(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, Options{})
+	conn := connect(t, s.DSN())
+	do(t, conn, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (1)")
+	pids := processes(t, conn, s.folder.Path())
+	busy := connect(t, s.DSN())
+	done := make(chan error, 1)
+	go func() {
+		_, err := busy.Exec(context.Background(), "SELECT sum(sqrt(n)) FROM generate_series(1, 3000000) n")
+		done <- err
+	}()
+	if !processtest.Until(func() bool {
+		return ask[int](t, conn, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT sum%' AND state = 'active'") == 1
+	}) {
+		t.Fatal("the query does not run")
+	}
+	if err := syscall.Kill(pids[len(pids)-1], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if n := ask[int](t, connect(t, s.DSN()), "SELECT count(*) FROM kept"); n != 1 {
+		t.Errorf("%d rows, want 1", n)
 	}
 }
 
