@@ -115,6 +115,18 @@ func TestRun_Postgres(t *testing.T) {
 	}
 }
 
+// TestRun_WrongFolder: a variable that is wrong is told of, not helped by an
+// installation.
+func TestRun_WrongFolder(t *testing.T) {
+	t.Setenv(postgresVariable, "")
+	t.Setenv(postgres.BinVariable, t.TempDir())
+	t.Setenv("PATH", t.TempDir()) // no apt-get
+	code, err := run(nil, []string{"-postgres", "--", "true"}, io.Discard, io.Discard)
+	if code != 1 || err == nil || !strings.Contains(err.Error(), postgres.BinVariable+" is ") || strings.Contains(err.Error(), "apt-get") {
+		t.Errorf("%d, %v", code, err)
+	}
+}
+
 func TestChoose(t *testing.T) {
 	for flags, want := range map[string]string{
 		"":                   "postgres pgbouncer",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/sessionstate/sessionstate/internal/servers/install"
@@ -23,8 +24,10 @@ func postgresServer() server {
 				Homebrew: "postgresql@18",
 				Instead:  "set " + postgres.BinVariable + " to the folder of initdb and postgres, or " + postgresVariable + " to the DSN of a superuser of a running server",
 				Find: func() error {
-					_, err := postgres.Find()
-					return err
+					if _, err := postgres.Find(); errors.Is(err, postgres.ErrNotFound) {
+						return err
+					}
+					return nil // any other error is not cured by installing: Start tells it
 				},
 			})
 			if err != nil {

@@ -120,7 +120,8 @@ func (m machine) lock(ctx context.Context) (unlock func(), err error) {
 const notice = "# For the time of an installation by sessionstate's tests. Delete it.\n"
 
 // install installs a package without what packages of servers do to a machine
-// besides: no server is started, and PostgreSQL makes no databases.
+// besides: no server is started, and PostgreSQL makes no databases. A package
+// that is there already stays as it is.
 func (m machine) install(ctx context.Context, apt, name string) (err error) {
 	for _, f := range []struct {
 		path, text string
@@ -138,7 +139,7 @@ func (m machine) install(ctx context.Context, apt, name string) (err error) {
 	// An update may fail for reasons that do not matter: what the machine
 	// knows already may do, and if not, both errors are told.
 	update := m.run(ctx, apt, "update")
-	if err := m.run(ctx, apt, "install", "-y", "--no-install-recommends", name); err != nil {
+	if err := m.run(ctx, apt, "install", "-y", "--no-upgrade", "--no-install-recommends", name); err != nil {
 		return errors.Join(update, err)
 	}
 	return nil

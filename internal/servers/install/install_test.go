@@ -38,7 +38,7 @@ func TestEnsure_Installs(t *testing.T) {
 	}
 	const there = "policy: 101\n" + notice + "create_main_cluster = false\n"
 	want := "noninteractive: -qq -o DPkg::Lock::Timeout=300 update\n" + there +
-		"noninteractive: -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends thing-server\n" + there
+		"noninteractive: -qq -o DPkg::Lock::Timeout=300 install -y --no-upgrade --no-install-recommends thing-server\n" + there
 	if got := read(t, m, "calls"); got != want {
 		t.Errorf("apt-get saw\n%s\nwant\n%s", got, want)
 	}

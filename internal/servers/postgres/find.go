@@ -32,7 +32,8 @@ var places = []string{
 
 // Find returns the folder of initdb and postgres: SESSION_TEST_POSTGRES_BIN if
 // it is set, or else what PATH has, what pg_config says, and where packages put
-// them, the newest version first.
+// them, the newest version first. The error is ErrNotFound, unless the variable
+// is wrong.
 func Find() (string, error) { return find(os.Getenv, places) }
 
 func find(getenv func(string) string, places []string) (string, error) {
@@ -40,7 +41,7 @@ func find(getenv func(string) string, places []string) (string, error) {
 		if found, ok := complete(dir); ok {
 			return found, nil
 		}
-		return "", fmt.Errorf("%w in %s, which %s names", ErrNotFound, dir, BinVariable)
+		return "", fmt.Errorf("%s is %s, which has no initdb and postgres: name their folder, or unset it", BinVariable, dir)
 	}
 	dirs := filepath.SplitList(getenv("PATH"))
 	if dir := configured(dirs); dir != "" {
