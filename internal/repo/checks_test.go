@@ -83,7 +83,8 @@ func TestGoodTree(t *testing.T) {
 	tree := load(t, map[string]string{
 		"core/bubble_test.go": imports("session", "testing/synctest"),
 		"core/asleep_test.go": imports("session", "time") + "\nfunc f() { time.Sleep(1) }\n",
-		"docs/new.md":         "See [there](semantics.md#m6-title), [above](#new), [core](../core) and [elsewhere](https://example.com/tmp/x).\n\n# New\n\n```go\nx[0](gone)\n```\n",
+		"docs/new.png":        "\x89PNG",
+		"docs/new.md":         "See [there](semantics.md#m6-title), [above](#new), [core](../core), ![a picture](new.png) and [elsewhere](https://example.com/tmp/x).\n\n# New\n\n```go\nx[0](gone)\n```\n",
 	})
 	for _, check := range Checks() {
 		for _, p := range check.Run(tree) {

@@ -94,10 +94,10 @@ func linksResolve(t *Tree) (found []Problem) {
 
 // has reports whether there is a file or a folder of that path.
 func (t *Tree) has(p string) bool {
-	if t.Files[p] != nil {
+	if t.exists[p] {
 		return true
 	}
-	for file := range t.Files {
+	for file := range t.exists {
 		if strings.HasPrefix(file, p+"/") {
 			return true
 		}

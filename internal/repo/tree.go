@@ -25,6 +25,8 @@ type Tree struct {
 	Go      []*GoFile         // the Go files among them, by path
 	Modules []*Module         // by folder
 	Work    *modfile.WorkFile
+
+	exists map[string]bool // every file, also those that no check looks into
 }
 
 // GoFile is one parsed Go file.
@@ -81,14 +83,18 @@ func Checks() []Check {
 
 // LoadTree reads a repository.
 func LoadTree(fsys fs.FS) (*Tree, error) {
-	t := &Tree{Files: make(map[string][]byte)}
+	t := &Tree{Files: make(map[string][]byte), exists: make(map[string]bool)}
 	err := fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && (d.Name() == ".git" || d.Name() == "testdata" || p == "bin"):
 			return fs.SkipDir
-		case d.IsDir() || !wanted(p):
+		case d.IsDir():
+			return nil
+		}
+		t.exists[p] = true
+		if !wanted(p) {
 			return nil
 		}
 		data, err := fs.ReadFile(fsys, p)
