@@ -1,5 +1,6 @@
 # `make help` lists the targets. They need Go 1.25 or later, a C compiler for
-# the race detector, and bash. Everything else Go fetches itself.
+# the race detector, and bash. Everything else Go fetches itself, but for the
+# browser: see `make browser`.
 
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -20,6 +21,7 @@ FOLDERS   = $(patsubst $(CURDIR)/%,./%,$(shell go list -m -f '{{.Dir}}'))
 PUBLISHED = $(filter $(PREFIX)/core $(PREFIX)/adapters/% $(PREFIX)/providers/%,$(MODULES))
 RULES     := $(PREFIX)/internal/repo
 SERVERS   := go build -o bin/servers $(PREFIX)/internal/servers
+BROWSER   := $(PREFIX)/internal/browser
 
 FUZZTIME   ?= 60s
 BENCH      ?= .
@@ -29,14 +31,14 @@ PEERROUNDS ?= 21
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules race servers fmt fuzz bench bench-peers cover
+.PHONY: help test build vet lint rules race browser servers screenshot fmt fuzz bench bench-peers cover
 .NOTPARALLEL:
 
 help: ## list the targets
 	@printf 'make TARGET, where TARGET is one of\n\n'
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 15
 
-test: build vet rules lint race ## prove the project: the five that follow
+test: build vet rules lint race browser ## prove the project: the six that follow
 	@printf '\nAll is well.\n'
 
 build: ## compile every package of every module
@@ -60,11 +62,21 @@ lint: ## run the linters of .golangci.yml; Go builds them first, once, in minute
 race: ## run all other tests under the race detector, with real servers
 	$(call step,tests under the race detector)
 	@$(SERVERS)
-	CGO_ENABLED=1 bin/servers -- go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES),$(MODULES)))
+	CGO_ENABLED=1 bin/servers -- go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES) $(BROWSER),$(MODULES)))
+
+# With -v, because go test keeps to itself that it has skipped a test.
+browser: ## try the examples in a Chromium, which root on Debian gets installed
+	$(call step,the examples in a browser)
+	@go run $(BROWSER) -install
+	CGO_ENABLED=1 go test -race -count=1 -timeout 5m -v $(BROWSER)
 
 servers: ## start the tests' servers, print their variables, and stop them with Ctrl-C
 	@$(SERVERS)
 	@exec bin/servers
+
+screenshot: ## make docs/shop.png, the picture in README.md
+	$(call step,docs/shop.png)
+	go run $(BROWSER) -install -screenshot docs/shop.png
 
 fmt: ## format all Go code as the linters want it
 	$(GOLANGCI_LINT) fmt $(FOLDERS)

@@ -18,10 +18,10 @@ func main() {
 	dark := flag.Bool("dark", false, "take the picture in dark mode")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := do(ctx, *installs, *picture, view{*page, *width, *dark}); err != nil {
+	err := do(ctx, *installs, *picture, view{*page, *width, *dark})
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "browser:", err)
-		stop()
 		os.Exit(1)
 	}
 }

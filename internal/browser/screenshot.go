@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -29,11 +30,11 @@ func screenshot(ctx context.Context, file string, v view) error {
 	if err != nil {
 		return err
 	}
-	sh, err := start(ctx, binary, "127.0.0.1")
+	sh, err := start(ctx, binary, "127.0.0.1", 200*time.Millisecond) // the default
 	if err != nil {
 		return err
 	}
-	defer sh.stop()
+	defer func() { _ = sh.stop() }() // the picture is made by then
 	path, err := find()
 	if err != nil {
 		return err

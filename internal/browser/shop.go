@@ -18,9 +18,6 @@ var examples = []string{"chi", "gin", "echo", "fiber"}
 
 const prefix = "github.com/sessionstate/sessionstate/examples/"
 
-// labDelay is how long one of the lab's updates takes.
-const labDelay = 50 * time.Millisecond
-
 // shop is an example that runs.
 type shop struct {
 	url  string // without the slash at its end
@@ -39,9 +36,10 @@ func build(ctx context.Context, example, folder string) (string, error) {
 
 // start runs an example on a free port until stop or until ctx ends. host is
 // what it listens on: its cookie is Secure unless that is this machine alone.
-func start(ctx context.Context, binary, host string) (*shop, error) {
+// delay is how long one of the lab's updates takes.
+func start(ctx context.Context, binary, host string, delay time.Duration) (*shop, error) {
 	ctx, kill := context.WithCancel(ctx)
-	cmd := exec.CommandContext(ctx, binary, "-addr", host+":0", "-delay", labDelay.String())
+	cmd := exec.CommandContext(ctx, binary, "-addr", host+":0", "-delay", delay.String())
 	cmd.Env = append(os.Environ(), "SESSION_STORE=memory")
 	cmd.Stderr = os.Stderr
 	cmd.WaitDelay = time.Second

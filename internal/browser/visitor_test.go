@@ -17,6 +17,9 @@ import (
 // shops are ended.
 const limit = 3 * time.Minute
 
+// labDelay is how long one of the lab's updates takes.
+const labDelay = 50 * time.Millisecond
+
 // chromium opens the browser that the test's subtests share until it ends.
 func chromium(t *testing.T) *browser {
 	t.Helper()
@@ -42,7 +45,7 @@ func opened(t *testing.T, binary, host string) *shop {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
-	sh, err := start(ctx, binary, host)
+	sh, err := start(ctx, binary, host, labDelay)
 	if err != nil {
 		t.Fatal(err)
 	}
