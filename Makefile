@@ -68,7 +68,7 @@ race: ## run all other tests under the race detector, with real servers
 browser: ## try the examples in a Chromium, which root on Debian gets installed
 	$(call step,the examples in a browser)
 	@go run $(BROWSER) -install
-	CGO_ENABLED=1 go test -race -count=1 -timeout 5m -v $(BROWSER)
+	CGO_ENABLED=1 go test -race -count=1 -timeout 5m -parallel 4 -v $(BROWSER)
 
 servers: ## start the tests' servers, print their variables, and stop them with Ctrl-C
 	@$(SERVERS)

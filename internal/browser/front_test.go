@@ -68,7 +68,6 @@ func proxy(t *testing.T, sh *shop, serve func(*httptest.Server)) *front {
 func (v *visitor) sendsTwice(f *front, sent int32) {
 	v.t.Helper()
 	v.gets("/")
-	v.clicks("button[value=lamp]")
 	v.gets("/login")
 	v.must(v.fill("#name", "Ada"))
 	at, err := run[[]float64](v.tab, `(() => {
@@ -103,7 +102,6 @@ func sentTwice(t *testing.T, b *browser, sh *shop) {
 	v := visit(t, b, f.URL)
 	v.sendsTwice(f, 1)
 	v.sees("Welcome, Ada.")
-	v.reads(".count", "1 in it")
 }
 
 // sentTwiceWithoutScript: nobody keeps the browser from sending the form again.
@@ -117,7 +115,7 @@ func sentTwiceWithoutScript(t *testing.T, b *browser, sh *shop) {
 	}
 	v.sendsTwice(f, 2)
 	v.sees("You have logged in meanwhile.")
-	v.seesNot("Ada", "Desk lamp")
+	v.seesNot("Ada")
 	v.content("status of 409")
 }
 

@@ -33,6 +33,9 @@ func TestShop(t *testing.T) {
 			} {
 				t.Run(walk.name, func(t *testing.T) { walk.walk(t, b, sh) })
 			}
+			if example == examples[0] { // the pages are the same in all of them
+				t.Run("on a phone", func(t *testing.T) { onAPhone(t, b, sh) })
+			}
 			t.Run("behind TLS", func(t *testing.T) { behindTLS(t, b, binary) })
 		})
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a step may take before it has failed.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // tab is one tab of a browser, on one site.
 type tab struct {
