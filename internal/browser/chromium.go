@@ -79,13 +79,22 @@ type browser struct {
 // within patience. What it says is in the error if it does not start.
 func open(ctx context.Context, path string, patience time.Duration) (*browser, error) {
 	said := &tail{limit: 4000}
+	temp, err := os.MkdirTemp("", "browser-") // it leaves things there when it is killed
+	if err != nil {
+		return nil, err
+	}
 	ctx, closeAllocator := chromedp.NewExecAllocator(ctx, slices.Concat(flags(), []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) { inGroup(cmd); withUs(cmd) }),
 		chromedp.CombinedOutput(said),
+		chromedp.Env("TMPDIR=" + temp),
 	})...)
 	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}), chromedp.WithLogf(func(string, ...any) {}))
-	b := &browser{ctx, sync.OnceFunc(func() { cancel(); closeAllocator() })}
+	b := &browser{ctx, sync.OnceFunc(func() {
+		cancel()
+		closeAllocator()
+		_ = os.RemoveAll(temp)
+	})}
 
 	// The context of the first call is the browser's as long as it lives, so
 	// it can have no timeout of its own.
