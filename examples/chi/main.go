@@ -24,7 +24,7 @@ func build(sessions *session.Manager, sh *shop.Shop) serve.Server {
 }
 
 // routes gives the shop its addresses.
-func routes(sessions *session.Manager, sh *shop.Shop) http.Handler {
+func routes(sessions *session.Manager, sh *shop.Shop) chi.Router {
 	refuse := func(err error) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { write(w, sh.Error(err)) }
 	}
@@ -41,7 +41,9 @@ func routes(sessions *session.Manager, sh *shop.Shop) http.Handler {
 		}),
 	)
 	r.NotFound(refuse(shop.ErrNotFound))
-	r.Handle("/static/*", http.StripPrefix("/static/", http.FileServerFS(sh.Static()))) // acquires nothing
+	static := http.StripPrefix("/static/", http.FileServerFS(sh.Static())) // acquires nothing
+	r.Method("GET", "/static/*", static)
+	r.Method("HEAD", "/static/*", static)
 
 	r.Get("/", acquire(sh.Products)) // Exclusive, the default
 	r.Post("/cart/add", acquire(sh.AddToCart))

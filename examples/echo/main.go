@@ -34,7 +34,9 @@ func routes(sessions *session.Manager, sh *shop.Shop) *echo.Echo {
 		sameOrigin(),
 		echosession.New(sessions), // costs nothing until a session is acquired
 	)
-	e.StaticFS("/static/", sh.Static()) // acquires nothing
+	static := echo.StaticDirectoryHandler(sh.Static(), false) // acquires nothing
+	e.GET("/static/*", static)
+	e.HEAD("/static/*", static)
 
 	e.GET("/", acquire(sh.Products)) // Exclusive, the default
 	e.POST("/cart/add", acquire(sh.AddToCart))

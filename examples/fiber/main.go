@@ -117,11 +117,14 @@ func labRequest(do func(*session.Session, shop.Form, time.Duration) (shop.Result
 	}
 }
 
-// secure adds the headers that every reply has, whatever becomes of it.
+// secure adds the headers that every reply has, whatever becomes of it: at the
+// end, because there are things in fasthttp that begin a reply anew.
 func secure(c *fiber.Ctx) error {
-	for name, value := range shop.SecurityHeaders() {
-		c.Set(name, value)
-	}
+	defer func() {
+		for name, value := range shop.SecurityHeaders() {
+			c.Set(name, value)
+		}
+	}()
 	return c.Next()
 }
 

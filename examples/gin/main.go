@@ -38,7 +38,11 @@ func routes(sessions *session.Manager, sh *shop.Shop) *gin.Engine {
 	r.HandleMethodNotAllowed = true
 	r.Use(
 		// Outside the sessions: a panic has released its session when it comes by here.
-		gin.CustomRecovery(func(c *gin.Context, reason any) { refuse(c, fmt.Errorf("panic: %v", reason)) }),
+		gin.CustomRecovery(func(c *gin.Context, reason any) {
+			if !c.Writer.Written() { // else it would be the end of the reply that has begun
+				refuse(c, fmt.Errorf("panic: %v", reason))
+			}
+		}),
 		secure,
 		sameOrigin(refuse),
 		ginsession.New(sessions, ginsession.Options{ErrorHandler: refuse}), // costs nothing until a session is acquired

@@ -146,7 +146,7 @@ func (sh *Shop) Error(err error) Result {
 	case status == http.StatusConflict:
 		text = "Another of your requests came first, and nothing was saved. Please try again."
 	case status == http.StatusRequestEntityTooLarge:
-		text = "That is more than a session holds, and nothing was saved."
+		text = "That is more than a session holds."
 	}
 	res := sh.Problem(status, text)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
