@@ -8,7 +8,7 @@ import (
 
 func TestShop(t *testing.T) { shoptest.Run(t, build) }
 
-func TestScript(t *testing.T) { shoptest.Script(t, buildProbed, differences()...) }
+func TestA10_Script(t *testing.T) { shoptest.Script(t, buildProbed, differences()...) }
 
 func TestStream(t *testing.T) { shoptest.Stream(t, buildProbed) }
 

@@ -8,7 +8,7 @@ import (
 
 func TestShop(t *testing.T) { shoptest.Run(t, build) }
 
-func TestScript(t *testing.T) { shoptest.Script(t, buildProbed, differences()...) }
+func TestA10_Script(t *testing.T) { shoptest.Script(t, buildProbed, differences()...) }
 
 func TestStream(t *testing.T) { shoptest.Stream(t, buildProbed) }
 
@@ -24,12 +24,7 @@ func ofFiber() []shoptest.Difference {
 		{
 			Why:   "no reply begins while its handler runs, so that a panic can still be answered, and changes nothing (M13)",
 			Steps: []string{"a panic when the reply has begun"},
-			Fields: shoptest.Fields{
-				"status": "500 Internal Server Error", "Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8",
-				"body":  "1033 bytes, sha256 0e83a91ecafc6f18",
-				"text":  "Products Cart Lab Internal Server Error Something went wrong here, and nothing was saved. Back to the products",
-				"store": "unchanged",
-			},
+			As:    "a handler panics",
 		},
 		{
 			Why:    "Fiber redirects without a body, where net/http has a link in it",
@@ -64,10 +59,7 @@ func ofFiber() []shoptest.Difference {
 		{
 			Why:   "it is a middleware and no route, so that its path has no method to allow",
 			Steps: []string{"POST to a static file"},
-			Fields: shoptest.Fields{
-				"status": "404 Not Found", "Allow": "", "body": "982 bytes, sha256 3c29b71d282e3c6a",
-				"text": "Products Cart Lab Not Found There is no such page. Back to the products",
-			},
+			As:    "no such page",
 		},
 		{
 			Why:    "Fiber does not take methods that it does not know for requests",
@@ -78,11 +70,6 @@ func ofFiber() []shoptest.Difference {
 }
 
 func ofFasthttp() []shoptest.Difference {
-	const (
-		mine     = "Products Cart 2 in it Lab Ada <3 Log out Your cart Mug 2 × €12.00 €24.00 Remove Mug Total €24.00 Order Back to the products"
-		mineMore = "Products Cart 3 in it Lab Ada <3 Log out Your cart Mug 3 × €12.00 €36.00 Remove Mug Total €36.00 Order Back to the products"
-		nobodys  = "Products Cart Lab Log in Your cart It is empty. See the products"
-	)
 	return []shoptest.Difference{
 		{
 			Why:    "fasthttp writes the attributes of a handler's own cookies in lower case",
@@ -106,12 +93,12 @@ func ofFasthttp() []shoptest.Difference {
 				"a NUL byte in the cookie", "a control character in the cookie", "a carriage return in the cookie",
 				"no host", "two hosts",
 			},
-			Fields: shoptest.Fields{"status": "200 OK", "text": mine},
+			As: "lines without carriage returns",
 		},
 		{
-			Why:    "and in a header's name, which is not Cookie then",
-			Steps:  []string{"a header without a name", "a header name with bytes that are no text"},
-			Fields: shoptest.Fields{"status": "200 OK", "text": nobodys},
+			Why:   "and in a header's name, which is not Cookie then",
+			Steps: []string{"a header without a name", "a header name with bytes that are no text"},
+			As:    "another header's name",
 		},
 		{
 			Why:    "the last of two lengths counts, and what it lets through is no form of the shop's",
@@ -119,9 +106,9 @@ func ofFasthttp() []shoptest.Difference {
 			Fields: shoptest.Fields{"status": "422 Unprocessable Entity"},
 		},
 		{
-			Why:    "whatever comes behind the path is HTTP",
-			Steps:  []string{"an unknown protocol"},
-			Fields: shoptest.Fields{"status": "200 OK", "text": mineMore},
+			Why:   "whatever comes behind the path is HTTP",
+			Steps: []string{"an unknown protocol"},
+			As:    "an absolute address",
 		},
 		{
 			Why:    "an escape that cannot be read stays as it is, and such a path has no route",

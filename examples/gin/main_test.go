@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 
 func TestShop(t *testing.T) { shoptest.Run(t, build) }
 
-func TestScript(t *testing.T) { shoptest.Script(t, buildProbed) }
+func TestA10_Script(t *testing.T) { shoptest.Script(t, buildProbed) }
 
 func TestStream(t *testing.T) { shoptest.Stream(t, buildProbed) }
 

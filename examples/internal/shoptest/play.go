@@ -201,6 +201,7 @@ func badRequests(s *script) {
 		{"a space before the colon", "GET /cart HTTP/1.1\r\nHost: shop.example\r\nCookie : " + mine + "\r\n\r\n"},
 		{"a space before the header", "GET /cart HTTP/1.1\r\n Cookie: " + mine + "\r\nHost: shop.example\r\n\r\n"},
 		{"a header without a colon", "GET /cart HTTP/1.1\r\nCookie\r\nHost: shop.example\r\n\r\n"},
+		{"another header's name", "GET /cart HTTP/1.1\r\nHost: shop.example\r\nX-Cookie: " + mine + "\r\n\r\n"},
 		{"a header without a name", "GET /cart HTTP/1.1\r\nHost: shop.example\r\n: " + mine + "\r\n\r\n"},
 		{"a header name with bytes that are no text", "GET /cart HTTP/1.1\r\nHost: shop.example\r\nCook\xffie: " + mine + "\r\n\r\n"},
 		{"no host", "GET /cart HTTP/1.1\r\nCookie: " + mine + "\r\n\r\n"},

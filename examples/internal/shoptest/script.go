@@ -16,7 +16,7 @@ import (
 // transcriptFile is what all frameworks have to answer (A10), from an example's
 // folder; rewrite, in the environment, has it written anew:
 //
-//	SHOPTEST_REWRITE=1 go test -run TestScript ./examples/echo
+//	SHOPTEST_REWRITE=1 go test -run TestA10 ./examples/echo
 //
 // What is declared as a difference of the framework stays as it was.
 const (

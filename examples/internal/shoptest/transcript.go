@@ -13,7 +13,8 @@ import (
 type Difference struct {
 	Why    string
 	Steps  []string // their titles
-	Fields Fields
+	Fields Fields   // what is there instead; the others are as in the transcript
+	As     string   // or: all is as in the step of this title
 }
 
 // Fields are what comes of a step: "status", "body", "text", "store", and the
@@ -104,31 +105,8 @@ func (tr transcript) find(title string) *step {
 // declared, and what is declared and is not so. Each complaint can be read by
 // itself.
 func compare(want, got transcript, declared []Difference) (wrong []string) {
+	expected, wrong := want.differing(declared)
 	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	type place struct{ step, field string }
-	expected := map[place]string{}
-	for _, d := range declared {
-		if d.Why == "" || len(d.Steps) == 0 || len(d.Fields) == 0 {
-			complain("a difference lacks its reason, its steps or its fields: %+v", d)
-		}
-		for _, title := range d.Steps {
-			st := want.find(title)
-			if st == nil {
-				complain("a difference is declared in the step %q, which the transcript does not have", title)
-				continue
-			}
-			for name, value := range d.Fields {
-				at := place{title, name}
-				if _, twice := expected[at]; twice {
-					complain("%s: two differences in %s are declared", title, name)
-				}
-				if strings.Join(st.fields[name], "\n") == value {
-					complain("%s: what is declared as a difference in %s is what the transcript says", title, name)
-				}
-				expected[at] = value
-			}
-		}
-	}
 	for _, st := range want {
 		if got.find(st.title) == nil {
 			complain("%s: the step was not done", st.title)
@@ -140,10 +118,8 @@ func compare(want, got transcript, declared []Difference) (wrong []string) {
 			complain("%s: the transcript has no such step", st.title)
 			continue
 		}
-		names := maps.Clone(should.fields)
-		maps.Copy(names, st.fields)
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			is, says := strings.Join(st.fields[name], "\n"), strings.Join(should.fields[name], "\n")
+		for _, name := range names(st.fields, should.fields) {
+			is, says := st.value(name), should.value(name)
 			d, differs := expected[place{st.title, name}]
 			switch {
 			case differs && is == says:
@@ -156,6 +132,59 @@ func compare(want, got transcript, declared []Difference) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// place is a field of a step.
+type place struct{ step, field string }
+
+// differing returns what is declared to be different where, and what is wrong
+// with that.
+func (tr transcript) differing(declared []Difference) (expected map[place]string, wrong []string) {
+	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	expected = map[place]string{}
+	for _, d := range declared {
+		as := tr.find(d.As)
+		if d.Why == "" || len(d.Steps) == 0 || (as == nil) == (d.Fields == nil) {
+			complain("a difference lacks its reason, its steps, or one of Fields and As: %+v", d)
+			continue
+		}
+		for _, title := range d.Steps {
+			st := tr.find(title)
+			if st == nil {
+				complain("a difference is declared in the step %q, which the transcript does not have", title)
+				continue
+			}
+			fields := d.Fields
+			if as != nil {
+				fields = Fields{}
+				for _, name := range names(st.fields, as.fields) {
+					if value := as.value(name); value != st.value(name) {
+						fields[name] = value
+					}
+				}
+			}
+			for name, value := range fields {
+				at := place{title, name}
+				if _, twice := expected[at]; twice {
+					complain("%s: two differences in %s are declared", title, name)
+				}
+				if st.value(name) == value {
+					complain("%s: what is declared as a difference in %s is what the transcript says", title, name)
+				}
+				expected[at] = value
+			}
+		}
+	}
+	return expected, wrong
+}
+
+func (st step) value(name string) string { return strings.Join(st.fields[name], "\n") }
+
+// names returns the names of the fields that one or the other has.
+func names(a, b map[string][]string) []string {
+	both := maps.Clone(a)
+	maps.Copy(both, b)
+	return slices.Sorted(maps.Keys(both))
 }
 
 // diff shows two values of a field, one below the other.
@@ -172,19 +201,15 @@ func diff(whose, want, got string) string {
 // revised is the transcript that got would pass: got itself, but for what is
 // declared as different, which stays as it was in want.
 func revised(want, got transcript, declared []Difference) transcript {
-	for _, d := range declared {
-		for _, title := range d.Steps {
-			before, now := want.find(title), got.find(title)
-			if before == nil || now == nil {
-				continue
-			}
-			for name := range d.Fields {
-				if values := before.fields[name]; values != nil {
-					now.fields[name] = values
-				} else {
-					delete(now.fields, name)
-				}
-			}
+	differing, _ := want.differing(declared)
+	for at := range differing {
+		before, now := want.find(at.step), got.find(at.step)
+		switch {
+		case now == nil:
+		case before.fields[at.field] == nil:
+			delete(now.fields, at.field)
+		default:
+			now.fields[at.field] = before.fields[at.field]
 		}
 	}
 	return got

@@ -59,7 +59,7 @@ func TestTranscriptOfTheShop(t *testing.T) {
 func TestCompare(t *testing.T) {
 	change := func(old, now string) string { return strings.ReplaceAll(sample, old, now) }
 	declare := func(title, field, value string) []Difference {
-		return []Difference{{"why not", []string{title}, Fields{field: value}}}
+		return []Difference{{Why: "why not", Steps: []string{title}, Fields: Fields{field: value}}}
 	}
 	for _, c := range []struct {
 		name     string
@@ -83,7 +83,13 @@ func TestCompare(t *testing.T) {
 		{"one that is none", sample, declare("first", "body", "none"), "what the transcript says"},
 		{"one of no step", sample, declare("third", "body", ""), "does not have"},
 		{"one that is declared twice", change("body: none\n", ""), append(declare("first", "body", ""), declare("first", "body", "")...), "two differences"},
-		{"one without a reason", change("body: none\n", ""), []Difference{{"", []string{"first"}, Fields{"body": ""}}}, "lacks"},
+		{"one without a reason", change("body: none\n", ""), []Difference{{Steps: []string{"first"}, Fields: Fields{"body": ""}}}, "lacks"},
+		{
+			"one that is as in another step", strings.Split(sample, "> GET")[0] + strings.Split(sample, "=== second\n")[1] + "=== second\n" + strings.Split(sample, "=== second\n")[1],
+			[]Difference{{Why: "why not", Steps: []string{"first"}, As: "second"}}, "",
+		},
+		{"one that is not as in another step", sample, []Difference{{Why: "why not", Steps: []string{"first"}, As: "second"}}, "no longer"},
+		{"one as in no step", sample, []Difference{{Why: "why not", Steps: []string{"first"}, As: "third"}}, "lacks"},
 	} {
 		wrong := compare(parsed(t, sample), parsed(t, c.got), c.declared)
 		if c.says == "" && len(wrong) > 0 || !strings.Contains(strings.Join(wrong, "\n"), c.says) {
@@ -96,7 +102,7 @@ func TestCompare(t *testing.T) {
 // otherwise.
 func TestRevised(t *testing.T) {
 	got := parsed(t, strings.NewReplacer("200 OK", "204 No Content", "Vary: Accept\n", "", "body: none\n", "body: new\n").Replace(sample))
-	declared := []Difference{{"why not", []string{"first", "fourth"}, Fields{"Vary": "Cookie", "Allow": "GET"}}}
+	declared := []Difference{{Why: "why not", Steps: []string{"first", "fourth"}, Fields: Fields{"Vary": "Cookie", "Allow": "GET"}}}
 	want := strings.NewReplacer("200 OK", "204 No Content", "body: none\n", "body: new\n").Replace(sample)
 	if now := revised(parsed(t, sample), got, declared).String(); now != want {
 		t.Errorf("it is\n%s\nwant\n%s", now, want)
