@@ -65,7 +65,7 @@ func (in *inspector) contents(ctx context.Context, ids []string) (map[string]str
 			continue
 		}
 		delete(stored, key)
-		if info.Locked {
+		if info.Locked && !in.unlocked(ctx, key) {
 			line += " (locked)"
 		}
 		contents[nameOf(i)] = line
@@ -74,6 +74,25 @@ func (in *inspector) contents(ctx context.Context, ids []string) (map[string]str
 		contents["others"] = fmt.Sprintf(" %d of which nobody was told", len(stored))
 	}
 	return contents, nil
+}
+
+// unlocked waits until a session is free: after a save of which it is not known
+// what came of it, the lock is given up in the background.
+func (in *inspector) unlocked(ctx context.Context, key session.StoreKey) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	wake, stop := in.store.Watch(key)
+	defer stop()
+	for {
+		if rec, err := in.store.Load(ctx, key, false); err != nil || rec.Lock == nil {
+			return true
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // changes returns a line for each session that differs.

@@ -106,6 +106,22 @@ func fail(s *script) {
 	s.step("the store is down for readers", get("/cart"))
 	s.step("a static file needs no store", get("/static/icons.svg"))
 	s.site.store.down.Store(false)
+
+	// None of a reply may be seen whose changes are not stored (M12, A2).
+	s.site.store.full.Store(true)
+	s.step("a change that cannot be stored", post("/cart/add", "sku", "lamp"))
+	s.step("a new session that cannot be stored", get("/").stranger())
+	s.step("a login that cannot be stored", post("/login", "name", "Eve"))
+	s.step("a redirect that cannot be stored", get("/probe/redirect?code=302"))
+	s.step("no content that cannot be stored", get("/probe/nothing"))
+	s.step("an empty reply that cannot be stored", get("/probe/silent"))
+	s.step("an own cookie with what cannot be stored", get("/probe/cookie"))
+	s.step("a large download that cannot be stored", get("/probe/download"))
+	s.step("a file that cannot be stored", get("/probe/file"))
+	s.step("a stream that cannot be stored", get("/probe/stream"))
+	s.step("events that cannot be stored", get("/probe/events"))
+	s.site.store.full.Store(false)
+	s.step("the store is up again", get("/cart"))
 }
 
 // replies are the ways to reply without a page.

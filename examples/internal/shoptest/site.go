@@ -4,6 +4,7 @@ package shoptest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -123,6 +124,7 @@ func (g *gate) release(n int) {
 type store struct {
 	*memstore.Store
 	down atomic.Bool // its sessions cannot be had
+	full atomic.Bool // nothing can be stored in it
 }
 
 func (s *store) Load(ctx context.Context, key session.StoreKey, wait bool) (session.Record, error) {
@@ -137,6 +139,31 @@ func (s *store) Acquire(ctx context.Context, key session.StoreKey, token session
 		return session.Record{}, session.ErrUnavailable
 	}
 	return s.Store.Acquire(ctx, key, token, lease)
+}
+
+// errFull is not session.ErrUnavailable, because a save is repeated after that,
+// until SaveTimeout.
+var errFull = errors.New("shoptest: the store is full")
+
+func (s *store) Create(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, lease time.Duration) error {
+	if s.full.Load() {
+		return errFull
+	}
+	return s.Store.Create(ctx, key, rec, token, lease)
+}
+
+func (s *store) Save(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, how session.Commit) error {
+	if s.full.Load() {
+		return errFull
+	}
+	return s.Store.Save(ctx, key, rec, token, how)
+}
+
+func (s *store) Swap(ctx context.Context, key session.StoreKey, rec session.Record, old session.WriteID) error {
+	if s.full.Load() {
+		return errFull
+	}
+	return s.Store.Swap(ctx, key, rec, old)
 }
 
 // await waits for what must come.
