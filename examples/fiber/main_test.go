@@ -52,11 +52,6 @@ func ofFiber() []shoptest.Difference {
 			Fields: shoptest.Fields{"Accept-Ranges": "", "Content-Type": "text/css"},
 		},
 		{
-			Why:    "the same",
-			Steps:  []string{"a static script"},
-			Fields: shoptest.Fields{"Accept-Ranges": "", "Content-Type": "text/javascript"},
-		},
-		{
 			Why:   "it is a middleware and no route, so that its path has no method to allow",
 			Steps: []string{"POST to a static file"},
 			As:    "no such page",

@@ -152,7 +152,6 @@ func downloads(s *script) {
 	s.step("no such part of a file", get("/probe/file", "Range: bytes=100000-"))
 	s.step("HEAD of a file", call{method: http.MethodHead, target: "/probe/file"})
 	s.step("a static file", get("/static/style.css"))
-	s.step("a static script", get("/static/lab.js"))
 	s.step("HEAD of a static file", call{method: http.MethodHead, target: "/static/icons.svg"})
 }
 
