@@ -34,19 +34,27 @@ func visit(s *script) {
 	s.step("the cart", get("/cart"))
 	s.step("out of the cart", post("/cart/remove", "sku", "plant"))
 	s.step("out of the cart again", post("/cart/remove", "sku", "plant"))
-	s.step("a form of another site", call{
-		method: "POST", target: "/cart/add", body: "sku=lamp",
-		header: []string{"Content-Type: application/x-www-form-urlencoded", "Origin: https://elsewhere.example"},
-	})
+	s.step("a form of another site", from("https://elsewhere.example"))
+	s.step("a form of another site, with its name", from("https://elsewhere.example", "X-Forwarded-Host: elsewhere.example"))
+	s.step("a form of this site", from("http://shop.example"))
+	s.step("what it has put into the cart out again", post("/cart/remove", "sku", "lamp"))
 	s.step("a login without a name", post("/login", "name", " "))
 	s.step("a login with a control character", post("/login", "name", "a\r\nSet-Cookie: b=c"))
-	s.step("a form that cannot be read", call{method: "POST", target: "/login", body: "name=%zz", header: post("").header})
+	s.step("a form that cannot be read", call{method: "POST", target: "/login", body: "name=%zz", header: formHeader})
 	s.step("a login", post("/login", "name", "Ada <3"))
 	s.step("the old ID is told to ask again", get("/").with("session=<id1>"))
 	s.step("the old ID reads nothing", get("/cart").with("session=<id1>"))
 	s.step("a login submitted twice", post("/login", "name", "Ada <3"))
 	s.step("the page after the login", get("/"))
 	s.step("a persistent cookie", get("/probe/keeps"))
+}
+
+// from is a form as a browser sends it that says no more than its page's origin.
+func from(origin string, header ...string) call {
+	return call{
+		method: "POST", target: "/cart/add", body: "sku=lamp",
+		header: append(header, "Content-Type: application/x-www-form-urlencoded", "Origin: "+origin),
+	}
 }
 
 // overlap has requests of one session overlap, in each mode.

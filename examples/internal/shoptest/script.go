@@ -90,7 +90,7 @@ func (s *script) step(title string, c call) {
 // do does a request that the transcript leaves out.
 func (s *script) do(c call) reply {
 	s.Helper()
-	r, err := s.try(c)
+	r, err := exchange(s.addr, c.method, s.reveal(c.wire(s.cookie)))
 	if err != nil {
 		s.Fatalf("%s %s: %v", c.method, c.target, err)
 	}
@@ -100,11 +100,6 @@ func (s *script) do(c call) reply {
 		s.cookie = before // another browser got that
 	}
 	return r
-}
-
-// try may be called from several goroutines.
-func (s *script) try(c call) (reply, error) {
-	return exchange(s.addr, c.method, s.reveal(c.wire(s.cookie)))
 }
 
 // background sends a request and gives the answer to whoever waits for it.

@@ -36,10 +36,11 @@ func get(target string, header ...string) call {
 }
 
 func post(target string, form ...string) call {
-	return call{method: "POST", target: target, body: encode(form...), header: []string{
-		"Content-Type: application/x-www-form-urlencoded", "Sec-Fetch-Site: same-origin",
-	}}
+	return call{method: "POST", target: target, body: encode(form...), header: formHeader}
 }
+
+// formHeader is what a browser sends with a form of the same site.
+var formHeader = []string{"Content-Type: application/x-www-form-urlencoded", "Sec-Fetch-Site: same-origin"}
 
 // stranger is the call as somebody makes it who has no cookie yet.
 func (c call) stranger() call {
@@ -64,7 +65,7 @@ func (c call) shown(cookie string) []string {
 	}
 	lines := []string{c.method + " " + c.target}
 	for _, line := range c.header {
-		if c.method != "POST" || strings.HasPrefix(line, "Cookie:") || strings.HasPrefix(line, "Origin:") {
+		if !slices.Contains(formHeader, line) {
 			lines = append(lines, abridged(line))
 		}
 	}
@@ -147,6 +148,9 @@ func exchange(addr, method, wire string) (reply, error) {
 	body, err := io.ReadAll(res.Body)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		body, err = append(body, " (cut off)"...), nil
+	}
+	if n := conn.Buffered(); n > 0 { // of a reply to HEAD, say, or with 204
+		body = fmt.Appendf(body, " (and %d bytes after the end)", n)
 	}
 	return reply{res.StatusCode, res.Header, string(body)}, err
 }
