@@ -1,0 +1,2 @@
+// Package sqlstore is a session.Store on PostgreSQL.
+package sqlstore
