@@ -50,14 +50,19 @@ func (c *conn) ended() error { return c.asked.Err() }
 // pool, and tries again what may pass (S15), until ctx ends. do returns the
 // contract's errors as they are to be returned, but for the operation's name.
 func (st *Store) call(ctx context.Context, op string, do func(*conn) error) error {
+	return st.callAgain(ctx, op, nil, do)
+}
+
+// callAgain is call after a first attempt that failed otherwise, with last; nil
+// if there was none, or it found nothing.
+func (st *Store) callAgain(ctx context.Context, op string, last error, do func(*conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return failed(op, err)
 	}
 	if st.closed.Load() {
 		return unavailable(op, errClosed)
 	}
-	var last error
-	repeated := false
+	repeated := last != nil && judge(last).ambiguous
 	for n := 0; ; n++ {
 		err := st.attempt(ctx, repeated, do)
 		switch {

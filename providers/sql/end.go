@@ -80,11 +80,11 @@ func (st *Store) Reap(ctx context.Context, namespace string, limit int, token se
 }
 
 func expired(row pgx.CollectableRow) (e session.Expired, err error) {
-	var async string
+	var async bool
 	var id []byte
 	var reason int16
 	var r content
-	err = row.Scan(append([]any{&async, &id, &reason, &e.Attempts}, r.dest()...)...)
+	err = row.Scan(append([]any{&id, &reason, &e.Attempts, &async}, r.dest()...)...)
 	copy(e.Key[:], id) // what follows after 32 bytes is of one that made way
 	e.Reason = session.EndReason(reason)
 	e.Record = r.record()

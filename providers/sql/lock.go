@@ -10,29 +10,21 @@ import (
 // Acquire implements session.Store. A free record costs one statement. One
 // that is held costs a second, which registers the caller to be woken and says
 // who holds it.
-func (st *Store) Acquire(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) (rec session.Record, err error) {
+func (st *Store) Acquire(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) (session.Record, error) {
 	if token == (session.Token{}) {
-		return rec, failed("acquire", errZeroToken)
+		return session.Record{}, failed("acquire", errZeroToken)
 	}
-	taking := []any{key[:], uuid(token), microseconds(lease)}
-	err = st.call(ctx, "acquire", func(c *conn) error {
+	var s state
+	var r content
+	var woken bool
+	taking := &errand{
+		key:  key,
+		sql:  st.sql.acquire,
+		args: []any{key[:], uuid(token), microseconds(lease)},
+		dest: append([]any{&woken, &s.now, &s.lockUntil, &s.expires}, r.dest()...),
+	}
+	err := st.locks.do(ctx, "acquire", taking, func(c *conn) error {
 		for {
-			var async string
-			var s state
-			var r content
-			var woken bool
-			found, err := c.row(st.sql.acquire, taking, append([]any{&async}, s.dest(r.dest(&woken)...)...)...)
-			if err != nil {
-				return err
-			}
-			if found {
-				rec = r.record()
-				rec.ExpiresIn = s.expiresIn()
-				if woken { // who waits for the former holder waits no longer
-					st.wake(key)
-				}
-				return nil
-			}
 			held, err := st.register(c, key)
 			if err != nil {
 				return err
@@ -41,9 +33,20 @@ func (st *Store) Acquire(ctx context.Context, key session.StoreKey, token sessio
 				return &session.LockedError{LockInfo: *held}
 			}
 			// It became free between the two.
+			if found, err := c.row(taking.sql, taking.args, taking.dest...); found || err != nil {
+				return err
+			}
 		}
 	})
-	return rec, err
+	if err != nil {
+		return session.Record{}, err
+	}
+	if woken { // who waits for the former holder waits no longer
+		st.wake(key)
+	}
+	rec := r.record()
+	rec.ExpiresIn = s.expiresIn()
+	return rec, nil
 }
 
 // register registers the caller to be woken when the lock of key is given up,
@@ -80,70 +83,83 @@ func (st *Store) register(c *conn, key session.StoreKey) (*session.LockInfo, err
 }
 
 // Load implements session.Store.
-func (st *Store) Load(ctx context.Context, key session.StoreKey, wait bool) (rec session.Record, err error) {
-	err = st.call(ctx, "load", func(c *conn) error {
-		for {
-			var s state
-			var r content
-			found, err := c.row(st.sql.load, []any{key[:]}, s.dest(r.dest()...)...)
-			switch {
-			case err != nil:
-				return err
-			case !found:
-				return session.ErrNotFound
-			case s.missing() != nil:
-				return s.missing()
-			}
-			rec = r.record()
-			rec.ExpiresIn = s.expiresIn()
-			if !s.locked() {
-				return nil
-			}
-			info := s.lockInfo()
-			rec.Lock = &info
-			if !wait {
-				return nil
-			}
-			held, err := st.register(c, key)
-			if err != nil {
-				return err
-			}
-			if held != nil && held.Holder == info.Holder {
-				return nil
-			}
-			// Its holder has changed: what was read may be old.
-		}
-	})
-	if err != nil {
+func (st *Store) Load(ctx context.Context, key session.StoreKey, wait bool) (session.Record, error) {
+	var s state
+	var r content
+	reading := &errand{key: key, sql: st.sql.load, args: []any{key[:]}, dest: s.dest(r.dest()...)}
+	missing := func(*conn) error { return session.ErrNotFound }
+	if err := st.reads.do(ctx, "load", reading, missing); err != nil {
 		return session.Record{}, err
+	}
+	if wait && s.missing() == nil && s.locked() {
+		if err := st.loadWaiting(ctx, reading, &s); err != nil {
+			return session.Record{}, err
+		}
+	}
+	if err := s.missing(); err != nil {
+		return session.Record{}, failed("load", err)
+	}
+	rec := r.record()
+	rec.ExpiresIn = s.expiresIn()
+	if s.locked() {
+		info := s.lockInfo()
+		rec.Lock = &info
 	}
 	return rec, nil
 }
 
-// Release implements session.Store.
-func (st *Store) Release(ctx context.Context, key session.StoreKey, token session.Token) error {
-	return st.call(ctx, "release", func(c *conn) error {
-		var async string
-		var woken bool
-		_, err := c.row(st.sql.release, []any{key[:], uuid(token)}, &async, &woken)
-		if woken {
-			st.wake(key)
+// loadWaiting registers the caller to be woken when the lock is given up that
+// s, which reading has read, says is held. If it is held no more, or by
+// another, it reads anew.
+func (st *Store) loadWaiting(ctx context.Context, reading *errand, s *state) error {
+	return st.call(ctx, "load", func(c *conn) error {
+		for s.missing() == nil && s.locked() {
+			holder := s.lockInfo().Holder
+			held, err := st.register(c, reading.key)
+			if err != nil {
+				return err
+			}
+			if held != nil && held.Holder == holder {
+				return nil
+			}
+			found, err := c.row(reading.sql, reading.args, reading.dest...)
+			if err != nil {
+				return err
+			}
+			if !found {
+				return session.ErrNotFound
+			}
 		}
-		return err
+		return nil
 	})
 }
 
+// Release implements session.Store.
+func (st *Store) Release(ctx context.Context, key session.StoreKey, token session.Token) error {
+	var woken bool
+	releasing := &errand{key: key, sql: st.sql.release, args: []any{key[:], uuid(token)}, dest: []any{&woken}}
+	err := st.locks.do(ctx, "release", releasing, nothing)
+	if woken && err == nil {
+		st.wake(key)
+	}
+	return err
+}
+
+// nothing is what remains to be done where a statement had nothing to do.
+func nothing(*conn) error { return nil }
+
 // Extend implements session.Store.
 func (st *Store) Extend(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) error {
-	extending := []any{key[:], uuid(token), microseconds(lease)}
-	return st.call(ctx, "extend", func(c *conn) error {
-		for _, sql := range []string{st.sql.extend, st.sql.extendAside} {
-			var async string
-			if found, err := c.row(sql, extending, &async); found || err != nil {
-				return err
-			}
+	var async bool
+	extending := &errand{
+		key: key, sql: st.sql.extend, args: []any{key[:], uuid(token), microseconds(lease)}, dest: []any{&async},
+	}
+	return st.locks.do(ctx, "extend", extending, func(c *conn) error {
+		found, err := c.row(st.sql.extendAside, extending.args, &async)
+		if err == nil && !found {
+			return session.ErrLockLost
 		}
-		return session.ErrLockLost
+		return err
 	})
 }
 

@@ -35,7 +35,7 @@ type statements struct {
 	delete, end, forgetClaim               string
 	claim, purge                           string
 	listOwner, deleteOwned, endOwned, page string
-	clock, ping, notify                    string
+	clock, ping, notify, patience          string
 }
 
 // The parameters that the statements of a kind begin with, in the order in
@@ -92,7 +92,7 @@ var phrases = [][2]string{
 	{"{fresh as given}", `LEAST(CASE WHEN @idle > 0 THEN {clock} + {us (@idle + @refresh)} END,
 		CASE WHEN @lifetime > 0 THEN t.created + {us @lifetime} END, 'infinity')`},
 
-	{"{async}", `set_config('synchronous_commit', 'off', true)`},
+	{"{async}", `set_config('synchronous_commit', 'off', true) = 'off'`},
 	{"{nobody}", `'00000000-0000-0000-0000-000000000000'::uuid`},
 	{"{clock}", `clock_timestamp()`},
 }
@@ -111,7 +111,7 @@ func newStatements(table string) *statements {
 			expires = {slid}
 			WHERE t.id = @id AND t.reason = 0 AND NOT t.moved
 			AND (t.lock_until <= {clock} AND t.expires > {clock} OR t.lock_token = @token AND {due} > {clock})
-			RETURNING {async}, {state}, {record}, t.woken`, "id", "token", "lease"),
+			RETURNING {async} AND t.woken, {clock}, t.lock_until, t.expires, {record}`, "id", "token", "lease"),
 		load: sql(`SELECT {state}, {record} FROM {table} t WHERE t.id = @id`, "id"),
 		// Marks a held lock as waited for, and says whether it is. It is not
 		// if it was given up since the statement began.
@@ -169,7 +169,7 @@ func newStatements(table string) *statements {
 			AND substr(t.writes, 1, 8) = @token::bytea AND {unknown} RETURNING t.woken`, written...),
 
 		release: sql(`UPDATE {table} t SET {unlock} WHERE t.id = @id AND {mine} AND {live}
-			RETURNING {async}, t.woken`, "id", "token"),
+			RETURNING {async} AND t.woken`, "id", "token"),
 		// Who has claimed an ended record extends the claim.
 		extend: sql(`UPDATE {table} t SET lock_until = {clock} + {us @lease}
 			WHERE t.id = @id AND {mine} AND (t.reason <> 0 OR {live})
@@ -212,7 +212,7 @@ func newStatements(table string) *statements {
 			attempts = CASE WHEN t.reaped AND t.lock_token = @token THEN t.attempts ELSE LEAST(t.attempts + 1, 32767) END,
 			reaped = true, waiting = false, lock_token = @token, lock_at = {clock}, lock_until = {clock} + {us @lease}
 			FROM d WHERE t.id = d.id
-			RETURNING {async}, t.id, t.reason, t.attempts, {record}`, "namespace", "limit", "token", "lease"),
+			RETURNING t.id, t.reason, t.attempts, {async}, {record}`, "namespace", "limit", "token", "lease"),
 		purge: sql(`WITH d AS MATERIALIZED (
 			SELECT id FROM {table} t
 			WHERE t.namespace = @namespace AND NOT t.events AND t.expires <= now() AND t.lock_until <= now()
@@ -232,6 +232,8 @@ func newStatements(table string) *statements {
 		page: sql(`SELECT {info} FROM {table} t
 			WHERE t.id > @after AND t.namespace = @namespace AND t.placed <= @begun AND {live}
 			ORDER BY t.id LIMIT @limit`, "after", "namespace", "begun", "limit"),
+
+		patience: `SELECT set_config('lock_timeout', '` + lockPatience + `', true)`,
 
 		clock: sql(`SELECT {clock}`),
 		ping:  sql(`SELECT current_setting('transaction_read_only') = 'on' FROM (SELECT FROM {table} LIMIT 0) t RIGHT JOIN (SELECT 1) one ON true`),

@@ -18,6 +18,10 @@ type Store struct {
 	cfg   Config
 	sql   *statements
 
+	// Callers who come at the same time: to read, to lock and unlock, which a
+	// crash may forget, and to write.
+	reads, locks, writes *combiner
+
 	hub      hub
 	listener listener
 	notifier notifier
@@ -70,6 +74,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error)
 		return nil, err
 	}
 	st := &Store{pool: pool, cfg: cfg, sql: newStatements(cfg.Table)}
+	st.reads, st.locks, st.writes = newCombiner(st, ""), newCombiner(st, st.sql.patience), newCombiner(st, st.sql.patience)
 	channel, err := st.prepareSchema(ctx)
 	if err != nil {
 		return nil, err

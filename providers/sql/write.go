@@ -51,13 +51,10 @@ func (st *Store) Create(ctx context.Context, key session.StoreKey, rec session.R
 	if err := check(&rec); err != nil {
 		return failed("create", err)
 	}
-	creating := args(key, uuid(token), &rec, microseconds(lease), rec.Namespace)
-	return st.call(ctx, "create", func(c *conn) error {
+	var woken bool
+	creating := st.writing(key, st.sql.create, args(key, uuid(token), &rec, microseconds(lease), rec.Namespace), &woken)
+	return st.writes.do(ctx, "create", creating, func(c *conn) error {
 		for {
-			var woken bool
-			if done, err := c.row(st.sql.create, creating, &woken); done || err != nil {
-				return err
-			}
 			f, err := st.look(c, key, rec.Write, session.WriteID{})
 			switch {
 			case err != nil:
@@ -75,8 +72,17 @@ func (st *Store) Create(ctx context.Context, key session.StoreKey, rec session.R
 				}
 			}
 			// What was in the way is gone.
+			if done, err := c.row(creating.sql, creating.args, creating.dest...); done || err != nil {
+				return err
+			}
 		}
 	})
+}
+
+// writing returns an errand that writes a record; woken says afterwards whether
+// somebody waits for the lock that it has given up.
+func (st *Store) writing(key session.StoreKey, sql string, args []any, woken *bool) *errand {
+	return &errand{key: key, sql: sql, args: args, dest: []any{woken}}
 }
 
 // makeWay gives the key of a dead record, which is still to be reported, free.
@@ -109,30 +115,52 @@ func (st *Store) Save(ctx context.Context, key session.StoreKey, rec session.Rec
 		}[sql]
 		saving = append(saving, how.MoveTo[:], microseconds(how.Grace))
 	}
-	return st.call(ctx, "save", func(c *conn) error {
+	if moves {
+		return st.saveMoved(ctx, key, &rec, token, how.MoveTo, sql, saving)
+	}
+	var woken bool
+	e := st.writing(key, sql, saving, &woken)
+	err := st.writes.do(ctx, "save", e, func(c *conn) error {
 		for {
-			var woken bool
-			done, err := c.row(sql, saving, &woken)
-			if moves && sqlState(err) == uniqueViolation {
-				if err = st.clearWay(c, how.MoveTo, rec.Write); err != nil {
-					return err
-				}
-				continue
-			}
-			if err != nil {
+			if err := st.notSaved(c, key, &rec, token, how.MoveTo); !errors.Is(err, errAgain) {
 				return err
 			}
-			if done {
-				if woken {
-					st.wake(key)
-				}
-				return nil
-			}
-			if err := st.notSaved(c, key, &rec, token, how.MoveTo); !errors.Is(err, errAgain) {
+			if done, err := c.row(e.sql, e.args, e.dest...); done || err != nil {
 				return err
 			}
 		}
 	})
+	if woken && err == nil {
+		st.wake(key)
+	}
+	return err
+}
+
+// saveMoved is Save with MoveTo. It travels alone: the new key being taken
+// fails the whole transaction.
+func (st *Store) saveMoved(ctx context.Context, key session.StoreKey, rec *session.Record, token session.Token, to session.StoreKey, sql string, saving []any) error {
+	var woken bool
+	err := st.call(ctx, "save", func(c *conn) error {
+		for {
+			done, err := c.row(sql, saving, &woken)
+			if sqlState(err) == uniqueViolation {
+				if err = st.clearWay(c, to, rec.Write); err != nil {
+					return err
+				}
+				continue
+			}
+			if done || err != nil {
+				return err
+			}
+			if err := st.notSaved(c, key, rec, token, to); !errors.Is(err, errAgain) {
+				return err
+			}
+		}
+	})
+	if woken && err == nil {
+		st.wake(key)
+	}
+	return err
 }
 
 const uniqueViolation = "23505"
@@ -182,25 +210,22 @@ func (st *Store) Swap(ctx context.Context, key session.StoreKey, rec session.Rec
 	if err := check(&rec); err != nil {
 		return failed("swap", err)
 	}
-	swapping := args(key, old[:], &rec)
-	return st.call(ctx, "swap", func(c *conn) error {
+	var woken bool
+	swapping := st.writing(key, st.sql.swap, args(key, old[:], &rec), &woken)
+	err := st.writes.do(ctx, "swap", swapping, func(c *conn) error {
 		for {
-			var woken bool
-			done, err := c.row(st.sql.swap, swapping, &woken)
-			if err != nil {
+			if err := st.notSwapped(c, key, &rec, old); !errors.Is(err, errAgain) {
 				return err
 			}
-			if done {
-				if woken { // the lapsed lock is erased
-					st.wake(key)
-				}
-				return nil
-			}
-			if err := st.notSwapped(c, key, &rec, old); !errors.Is(err, errAgain) {
+			if done, err := c.row(swapping.sql, swapping.args, swapping.dest...); done || err != nil {
 				return err
 			}
 		}
 	})
+	if woken && err == nil { // the lapsed lock is erased
+		st.wake(key)
+	}
+	return err
 }
 
 // notSwapped says why a Swap changed nothing: errAgain if it should have.
