@@ -79,18 +79,30 @@ func (db *database) openAt(tb testing.TB, dsn string, config sqlstore.Config) *s
 		tb.Fatal(err)
 	}
 	tb.Cleanup(st.Close)
-	for config.Listen == sqlstore.ListenOn {
+	if config.Listen == sqlstore.ListenOn {
+		awaitListening(tb, st)
+	}
+	return st
+}
+
+// awaitListening returns when the store can watch.
+func awaitListening(tb testing.TB, st *sqlstore.Store) {
+	tb.Helper()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	timeout := time.After(30 * time.Second)
+	for {
 		wake, stop := st.Watch(session.StoreKey{})
 		stop()
 		if wake != nil {
-			break
+			return
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-look.C:
+		case <-timeout:
 			tb.Fatal("the store does not begin to listen")
 		}
-		time.Sleep(time.Millisecond)
 	}
-	return st
 }
 
 // exec runs a statement as the tests' user.
