@@ -3,7 +3,6 @@
 package serve
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
-	"github.com/sessionstate/sessionstate/core/memstore"
 	"github.com/sessionstate/sessionstate/examples/internal/shop"
 )
 
@@ -78,7 +76,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	delay := flags.Duration("delay", 200*time.Millisecond, "how long one update in the lab takes")
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: shop [flags]\n\nSESSION_STORE says where the sessions are: memory (the default).\n\nflags:")
+		fmt.Fprintln(stderr, "usage: shop [flags]\n\n"+storeHelp+"\n\nflags:")
 		flags.PrintDefaults()
 	}
 	switch err := flags.Parse(args); {
@@ -97,26 +95,17 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
-	store, err := openStore(getenv("SESSION_STORE"))
+	store, closeStore, err := openStore(ctx, getenv("SESSION_STORE"))
 	if err != nil {
 		fmt.Fprintln(stderr, "shop:", err)
 		return exitUsage
 	}
+	defer closeStore() // after the Manager, which serve closes
 	if err := serve(ctx, *addr, store, sh, stdout, build); err != nil {
 		fmt.Fprintln(stderr, "shop:", err)
 		return exitFailed
 	}
 	return exitOK
-}
-
-// openStore returns the store that SESSION_STORE names.
-func openStore(name string) (session.Store, error) {
-	switch cmp.Or(name, "memory") {
-	case "memory":
-		return memstore.New(), nil
-	default:
-		return nil, fmt.Errorf("SESSION_STORE is %q: only \"memory\" can be had yet", name)
-	}
 }
 
 func serve(ctx context.Context, addr string, store session.Store, sh *shop.Shop, stdout io.Writer, build Build) error {

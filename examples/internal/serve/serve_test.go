@@ -169,7 +169,9 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		{"an unknown flag", []string{"-prot", "1"}, "", exitUsage, "-prot"},
 		{"an argument", []string{"8080"}, "", exitUsage, `"8080"`},
 		{"a negative delay", []string{"-delay", "-1s"}, "", exitUsage, "Delay"},
-		{"an unknown store", nil, "paper", exitUsage, `SESSION_STORE is "paper"`},
+		{"an unknown store", nil, "paper", exitUsage, "SESSION_STORE is no store"},
+		{"an unknown kind of store", nil, "mysql://user:secret@host/db", exitUsage, `begins with "mysql://"`},
+		{"a store that is not there", nil, "postgres://user:secret@" + nobody(t) + "/db", exitUsage, "store unavailable"},
 		{"a call for help", []string{"-h"}, "", exitOK, "SESSION_STORE"},
 	} {
 		var stderr bytes.Buffer
@@ -187,7 +189,21 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		if code != c.code || !strings.Contains(stderr.String(), c.says) {
 			t.Errorf("%s: exit code %d, want %d and %q in:\n%s", c.name, code, c.code, c.says, &stderr)
 		}
+		if strings.Contains(stderr.String(), "secret") {
+			t.Errorf("%s: it prints the password:\n%s", c.name, &stderr)
+		}
 	}
+}
+
+// nobody returns an address at which nobody listens.
+func nobody(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // deaf is a Server that cannot serve.

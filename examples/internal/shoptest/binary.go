@@ -26,32 +26,9 @@ func RunBinary(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no SIGTERM")
 	}
-	binary := filepath.Join(t.TempDir(), "shop")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-delay", "300ms")
-	cmd.Env = append(os.Environ(), "SESSION_STORE=memory")
-	cmd.Stderr = t.Output()
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewReader(stdout)
-	line, err := lines.ReadString('\n')
-	if err != nil {
-		t.Fatal("it does not say its address:", err)
-	}
-	var url string
-	if _, err := fmt.Sscanf(line, "shop: %s (Ctrl-C ends it)\n", &url); err != nil {
-		t.Fatalf("the first line is %q", line)
-	}
-	url = strings.TrimSuffix(url, "/")
+	p := start(ctx, t, compile(t, "."), "memory", "-delay", "300ms")
 
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -60,7 +37,7 @@ func RunBinary(t *testing.T) {
 	transport := &http.Transport{ExpectContinueTimeout: patience}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Jar: jar, Transport: transport}
-	res, err := client.Get(url + "/lab")
+	res, err := client.Get(p.url + "/lab")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,11 +46,11 @@ func RunBinary(t *testing.T) {
 	// "100 Continue" says that the server has the request: that is when it is
 	// told to end.
 	trace := &httptrace.ClientTrace{Got100Continue: func() {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Error("SIGTERM:", err)
 		}
 	}}
-	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), "POST", url+"/lab/update",
+	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), "POST", p.url+"/lab/update",
 		strings.NewReader(encode("mode", "exclusive")))
 	if err != nil {
 		t.Fatal(err)
@@ -89,10 +66,53 @@ func RunBinary(t *testing.T) {
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode != http.StatusOK || answer.Count != 1 {
 		t.Errorf("the update under way: status %d, %+v, %v", res.StatusCode, answer, err)
 	}
-	if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, "ending") {
+	if line, err := p.stdout.ReadString('\n'); err != nil || !strings.Contains(line, "ending") {
 		t.Errorf("at its end it says %q, %v", line, err)
 	}
-	if err := cmd.Wait(); err != nil {
+	if err := p.cmd.Wait(); err != nil {
 		t.Error("the program's end:", err)
 	}
+}
+
+// program is an example that runs in a process of its own.
+type program struct {
+	url    string
+	stdout *bufio.Reader
+	cmd    *exec.Cmd
+}
+
+// compile builds the program in a folder and returns the binary.
+func compile(t *testing.T, folder string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "shop")
+	if out, err := exec.Command("go", "build", "-o", binary, folder).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// start starts a binary, with a store, on a port of this machine. The program
+// is killed when ctx ends.
+func start(ctx context.Context, t *testing.T, binary, store string, args ...string) *program {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, binary, append(args, "-addr", "127.0.0.1:0")...)
+	cmd.Env = append(os.Environ(), "SESSION_STORE="+store)
+	cmd.Stderr = t.Output()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &program{stdout: bufio.NewReader(stdout), cmd: cmd}
+	line, err := p.stdout.ReadString('\n')
+	if err != nil {
+		t.Fatal("it does not say its address:", err)
+	}
+	if _, err := fmt.Sscanf(line, "shop: %s (Ctrl-C ends it)\n", &p.url); err != nil {
+		t.Fatalf("the first line is %q", line)
+	}
+	p.url = strings.TrimSuffix(p.url, "/")
+	return p
 }
