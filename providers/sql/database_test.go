@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"crypto/rand"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ import (
 // database is a schema of its own on the server that SESSION_TEST_POSTGRES
 // names: a test's sessions, and nobody else's.
 type database struct {
-	dsn    string
+	dsn    string // the schema's name is the connections' application_name
 	schema string
 	admin  *pgxpool.Pool
 }
@@ -35,11 +36,29 @@ func newDatabase(tb testing.TB) *database {
 		}
 		tb.Skip(what)
 	}
-	db := &database{dsn: dsn, schema: "test_" + strings.ToLower(rand.Text())}
+	db := &database{schema: "test_" + strings.ToLower(rand.Text())}
 	db.admin = db.pool(tb, dsn)
+	db.dsn = with(dsn, "application_name", db.schema)
 	db.exec(tb, "CREATE SCHEMA "+db.schema)
 	tb.Cleanup(func() { db.exec(tb, "DROP SCHEMA "+db.schema+" CASCADE") })
 	return db
+}
+
+// with returns a DSN, be it a URL or keyword=value pairs, with settings replaced:
+// names and values in turn.
+func with(dsn string, settings ...string) string {
+	if u, err := url.Parse(dsn); err == nil && u.Scheme != "" {
+		q := u.Query()
+		for i := 0; i < len(settings); i += 2 {
+			q.Set(settings[i], settings[i+1])
+		}
+		u.RawQuery = q.Encode()
+		return u.String()
+	}
+	for i := 0; i < len(settings); i += 2 {
+		dsn += " " + settings[i] + "='" + settings[i+1] + "'"
+	}
+	return dsn
 }
 
 // pool returns a pool that is closed when the test is over.
@@ -113,6 +132,17 @@ func (db *database) exec(tb testing.TB, sql string, args ...any) {
 	if _, err := db.admin.Exec(ctx, sql, args...); err != nil {
 		tb.Errorf("%s: %v", sql, err)
 	}
+}
+
+// query returns the one value that a statement returns to the tests' user.
+func query[T any](tb testing.TB, db *database, sql string, args ...any) (value T) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := db.admin.QueryRow(ctx, sql, args...).Scan(&value); err != nil {
+		tb.Errorf("%s: %v", sql, err)
+	}
+	return value
 }
 
 // advance makes everything in the table older by d. Where that meets somebody

@@ -1,0 +1,53 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain fails if goroutines of a Store or of a pool are left when all tests
+// have closed theirs.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if left := leftGoroutines(); code == 0 && left != "" {
+		fmt.Fprintf(os.Stderr, "goroutines are left:\n\n%s\n", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leftGoroutines returns the stacks of the goroutines that this package or its
+// pools have started and that do not end, "" if there are none.
+func leftGoroutines() (left string) {
+	for range 500 {
+		if left = goroutinesOf("providers/sql.", "pgxpool.", "pgconn.", "puddle/"); left == "" {
+			return ""
+		}
+		time.Sleep(10 * time.Millisecond) // some are just about to end
+	}
+	return left
+}
+
+// goroutinesOf returns the stacks of the goroutines in which one of the words
+// occurs, but for those of tests.
+func goroutinesOf(words ...string) string {
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	var found []string
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		if strings.Contains(stack, "testing.") {
+			continue
+		}
+		for _, word := range words {
+			if strings.Contains(stack, word) {
+				found = append(found, stack)
+				break
+			}
+		}
+	}
+	return strings.Join(found, "\n\n")
+}
