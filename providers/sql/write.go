@@ -141,9 +141,14 @@ func (st *Store) Save(ctx context.Context, key session.StoreKey, rec session.Rec
 func (st *Store) saveMoved(ctx context.Context, key session.StoreKey, rec *session.Record, token session.Token, to session.StoreKey, sql string, saving []any) error {
 	var woken bool
 	err := st.call(ctx, "save", func(c *conn) error {
-		for {
+		for taken := 0; ; {
 			done, err := c.row(sql, saving, &woken)
 			if sqlState(err) == uniqueViolation {
+				// Cleared and taken again: somebody else's, or a record that
+				// has the write's ID by a mistake of the caller's.
+				if taken++; taken > 3 {
+					return session.ErrExists
+				}
 				if err = st.clearWay(c, to, rec.Write); err != nil {
 					return err
 				}
