@@ -58,7 +58,7 @@ func SchemaSQL(config Config) (string, error) {
 // migration returns the SQL that leads from a version of the table to that of
 // the last of the steps. The table's comment says which version it is.
 func (c *Config) migration(steps []string, from int) string {
-	name := c.Table[strings.LastIndexByte(c.Table, '.')+1:]
+	name := c.name()
 	unlogged := ""
 	if c.Volatile {
 		unlogged = "UNLOGGED "
@@ -76,6 +76,9 @@ func (c *Config) migration(steps []string, from int) string {
 	fmt.Fprintf(&sql, "\nCOMMENT ON TABLE %s IS '%s%d';\n", quoted(c.Table), versionComment, len(steps))
 	return sql.String()
 }
+
+// name is the table's name without its schema.
+func (c *Config) name() string { return c.Table[strings.LastIndexByte(c.Table, '.')+1:] }
 
 const versionComment = "sessionstate: sessions, schema version "
 
@@ -136,7 +139,8 @@ func (c *Config) prepare(ctx context.Context, db *pgx.Conn, steps []string) (cha
 // and the others find it done.
 func (c *Config) create(ctx context.Context, db *pgx.Conn, steps []string) error {
 	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "sessionstate "+c.Table)
+		// Without the schema: others may have it in their search_path.
+		_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "sessionstate "+c.name())
 		if err != nil {
 			return err
 		}
