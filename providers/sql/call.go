@@ -115,10 +115,22 @@ func (st *Store) connection(ctx context.Context) (*pgxpool.Conn, error) {
 	if err == nil || waiting.Err() == nil {
 		return db, err
 	}
-	if stat := st.pool.Stat(); stat.AcquiredConns() >= stat.MaxConns() {
-		return nil, &poolError{stat.MaxConns()}
+	if short := st.shortage(); short != nil {
+		return nil, short
 	}
 	return nil, context.Cause(waiting)
+}
+
+// shortage returns why there is no connection to be had just now, nil if there
+// is one.
+func (st *Store) shortage() error {
+	switch stat := st.pool.Stat(); {
+	case stat.AcquiredConns() >= stat.MaxConns():
+		return &poolError{stat.MaxConns()}
+	case stat.ConstructingConns() > 0 && stat.IdleConns() == 0:
+		return errConnecting
+	}
+	return nil
 }
 
 // poolError is the failure of a call that got no connection in time.
@@ -155,6 +167,8 @@ func ended(ctx context.Context, op string, err, last error) error {
 	switch {
 	case errors.As(err, &full):
 		return fmt.Errorf("sqlstore: %s: %w: %w: %w", op, ctx.Err(), session.ErrUnavailable, full)
+	case errors.Is(err, errConnecting):
+		return fmt.Errorf("sqlstore: %s: %w: %w: %w", op, ctx.Err(), session.ErrUnavailable, err)
 	case last != nil:
 		return fmt.Errorf("sqlstore: %s: %w, after: %w", op, ctx.Err(), unavailable(op, last))
 	}

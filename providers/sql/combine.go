@@ -97,7 +97,7 @@ func (b *combiner) do(ctx context.Context, op string, e *errand, alone func(*con
 	case <-e.done:
 	case <-ctx.Done():
 		b.abandon(e)
-		return failed(op, ctx.Err())
+		return ended(ctx, op, b.st.shortage(), nil)
 	}
 	if e.err == nil && e.found {
 		return nil

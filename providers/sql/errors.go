@@ -21,6 +21,7 @@ var (
 	errAgain          = errors.New("try again") // of one step to the next, never returned
 	errClosed         = errors.New("the store is closed")
 	errCommandTimeout = errors.New("no answer within Config.CommandTimeout")
+	errConnecting     = errors.New("cannot connect in time: check the address, and that the server behind it answers")
 	errStandby        = errors.New("the database takes no writes: it is a standby, or default_transaction_read_only is on")
 )
 
