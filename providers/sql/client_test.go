@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -183,4 +184,13 @@ func live(tb testing.TB, st *sqlstore.Store) {
 	if _, err := st.Load(ctx, moved, false); !errors.Is(err, session.ErrNotFound) {
 		tb.Fatalf("Load of what was removed: %v", err)
 	}
+}
+
+// random returns n letters that cannot be compressed.
+func random(n int) string {
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString(rand.Text())
+	}
+	return b.String()[:n]
 }

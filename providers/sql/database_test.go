@@ -68,7 +68,9 @@ func (db *database) pool(tb testing.TB, dsn string) *pgxpool.Pool {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	config.MaxConns = 8
+	if !strings.Contains(dsn, "pool_max_conns") {
+		config.MaxConns = 8
+	}
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		tb.Fatal(err)
