@@ -139,7 +139,7 @@ func (st *Store) Release(ctx context.Context, key session.StoreKey, token sessio
 	var woken bool
 	releasing := &errand{key: key, sql: st.sql.release, args: []any{key[:], uuid(token)}, dest: []any{&woken}}
 	err := st.locks.do(ctx, "release", releasing, nothing)
-	if woken && err == nil {
+	if err == nil && woken {
 		st.wake(key)
 	}
 	return err

@@ -130,7 +130,7 @@ func (st *Store) Save(ctx context.Context, key session.StoreKey, rec session.Rec
 			}
 		}
 	})
-	if woken && err == nil {
+	if err == nil && woken {
 		st.wake(key)
 	}
 	return err
@@ -162,7 +162,7 @@ func (st *Store) saveMoved(ctx context.Context, key session.StoreKey, rec *sessi
 			}
 		}
 	})
-	if woken && err == nil {
+	if err == nil && woken {
 		st.wake(key)
 	}
 	return err
@@ -227,7 +227,7 @@ func (st *Store) Swap(ctx context.Context, key session.StoreKey, rec session.Rec
 			}
 		}
 	})
-	if woken && err == nil { // the lapsed lock is erased
+	if err == nil && woken { // the lapsed lock is erased
 		st.wake(key)
 	}
 	return err
