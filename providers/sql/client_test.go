@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"strconv"
 	"strings"
 	"testing"
@@ -135,7 +136,8 @@ func live(tb testing.TB, st *sqlstore.Store) {
 	ctx := limit(tb, 30*time.Second)
 	key, moved, token, next := newKey(), newKey(), session.NewToken(), session.NewToken()
 	rec := newRecord("0")
-	rec.Owner, rec.Events = "somebody", true
+	namespace := rand.Text()
+	rec.Namespace, rec.Owner, rec.Events = namespace, "somebody", true
 	must(tb, st.Ping(ctx))
 	must(tb, st.Create(ctx, key, rec, token, lease))
 	must(tb, st.Extend(ctx, key, token, lease))
@@ -194,3 +196,6 @@ func random(n int) string {
 	}
 	return b.String()[:n]
 }
+
+// silent is a logger for tests that provoke what would be logged.
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -75,8 +76,10 @@ func TestSchemaVerify(t *testing.T) {
 			config := sqlstore.Config{Table: table, Schema: sqlstore.SchemaVerify, Volatile: f.volatile}
 			sql, err := sqlstore.SchemaSQL(config)
 			must(t, err)
-			replacer := strings.NewReplacer("T;", table+";", " T ", " "+table+" ", "S.", db.schema+".", "FROM U", "FROM "+user)
-			for _, s := range []string{sql, "GRANT SELECT, INSERT, UPDATE, DELETE ON " + table + " TO " + user, replacer.Replace(f.harm + ";")} {
+			harm := regexp.MustCompile(`\b[TSU]\b`).ReplaceAllStringFunc(f.harm, func(name string) string {
+				return map[string]string{"T": table, "S": db.schema, "U": user}[name]
+			})
+			for _, s := range []string{sql, "GRANT SELECT, INSERT, UPDATE, DELETE ON " + table + " TO " + user, harm} {
 				must(t, db.script(t, db.admin, s))
 			}
 			before := db.catalog(t)
