@@ -19,6 +19,7 @@ type notifier struct {
 	mu      sync.Mutex
 	pending map[hint]struct{}
 	running bool
+	stopped bool // nothing more is begun
 	wg      sync.WaitGroup
 }
 
@@ -37,7 +38,7 @@ func (n *notifier) add(h hint) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.pending[h] = struct{}{}
-	if !n.running && n.ctx.Err() == nil {
+	if !n.running && !n.stopped {
 		n.running = true
 		n.wg.Add(1)
 		go n.run() // ends when nothing is pending
@@ -80,6 +81,9 @@ func (n *notifier) send(hints []string) {
 
 // stop lets what is under way finish, for a moment, and ends it.
 func (n *notifier) stop() {
+	n.mu.Lock()
+	n.stopped = true
+	n.mu.Unlock()
 	done := make(chan struct{})
 	go func() { // ends with the last statement, which cancel ends
 		n.wg.Wait()
