@@ -27,11 +27,12 @@ FUZZTIME   ?= 60s
 BENCH      ?= .
 BENCHCOUNT ?= 1
 PEERROUNDS ?= 21
+SQLFLAGS   ?=
 
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules race browser servers screenshot fmt fuzz bench bench-peers cover
+.PHONY: help test build vet lint rules race browser servers screenshot fmt fuzz bench bench-peers bench-sql cover
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -105,6 +106,9 @@ bench: ## run the benchmarks, BENCH=regexp of them, BENCHCOUNT=1 times
 
 bench-peers: ## compare the adapters with other session libraries, PEERROUNDS=21 rounds
 	@go run $(PREFIX)/internal/bench -rounds $(PEERROUNDS)
+
+bench-sql: ## compare sessions on PostgreSQL; flags in SQLFLAGS, such as -only=http/write
+	@go run $(PREFIX)/internal/bench/sql $(SQLFLAGS)
 
 cover: ## say how much of the published code the tests run; details in bin/cover.out
 	$(call step,coverage)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -99,25 +98,6 @@ func TestTable(t *testing.T) {
 	}
 	if err := run(&b, 1, time.Microsecond, "martini"); err == nil {
 		t.Error("a framework that is not there was measured")
-	}
-}
-
-func TestSpread(t *testing.T) {
-	for _, c := range []struct {
-		figures []float64
-		want    spread
-	}{
-		{[]float64{5}, spread{5, 5, 5}},
-		{[]float64{4, 1, 3, 2, 5}, spread{3, 2, 4}},
-		{[]float64{2, 1}, spread{1.5, 1.25, 1.75}},
-	} {
-		got := spreadOf(c.figures)
-		for _, d := range []float64{got.median - c.want.median, got.low - c.want.low, got.high - c.want.high} {
-			if math.Abs(d) > 1e-9 {
-				t.Errorf("%v: got %v, want %v", c.figures, got, c.want)
-				break
-			}
-		}
 	}
 }
 

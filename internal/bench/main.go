@@ -1,17 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/sessionstate/sessionstate/internal/bench/figures"
 )
 
 func main() {
@@ -32,7 +32,7 @@ func run(w io.Writer, rounds int, long time.Duration, only string) error {
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // gin-contrib reports foreign cookies
 	fmt.Fprintf(w, "%s, %d processors; %s %s/%s; %d rounds of %v; load average %s.\n\n",
-		cpu(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, rounds, long, loadAverage())
+		figures.CPU(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, rounds, long, figures.LoadAverage())
 	found := false
 	for _, f := range frameworks() {
 		if only != "" && !strings.EqualFold(only, f.name) {
@@ -48,7 +48,7 @@ func run(w io.Writer, rounds int, long time.Duration, only string) error {
 	if !found {
 		return fmt.Errorf("bench: there is no framework %q", only)
 	}
-	fmt.Fprintf(w, "Load average at the end: %s.\n", loadAverage())
+	fmt.Fprintf(w, "Load average at the end: %s.\n", figures.LoadAverage())
 	return nil
 }
 
@@ -67,12 +67,12 @@ func (res *result) print(w io.Writer, f framework) {
 		bare := res.bare[r.name]
 		ours := res.with[f.ours.name][r.name]
 		fmt.Fprintf(w, "| %s | bare | %s | %s | %s | | | | | |\n", r.name,
-			across(bare, bare, ns).text(0), across(bare, bare, bytes).middle(), across(bare, bare, allocs).middle())
+			across(bare, bare, ns).Text(0), across(bare, bare, bytes).Middle(), across(bare, bare, allocs).Middle())
 		for _, c := range append([]contender{f.ours}, f.peers...) {
 			with := res.with[c.name][r.name]
 			fmt.Fprintf(w, "| | %s | %s | %s | %s | %s | %s | %s |", c.name,
-				across(bare, with, ns).text(0), across(bare, with, bytes).middle(), across(bare, with, allocs).middle(),
-				across(bare, with, over(ns)).text(0), across(bare, with, over(bytes)).middle(), across(bare, with, over(allocs)).middle())
+				across(bare, with, ns).Text(0), across(bare, with, bytes).Middle(), across(bare, with, allocs).Middle(),
+				across(bare, with, over(ns)).Text(0), across(bare, with, over(bytes)).Middle(), across(bare, with, over(allocs)).Middle())
 			if c.name == f.ours.name {
 				fmt.Fprint(w, " | |\n")
 				continue
@@ -93,42 +93,11 @@ func (*result) ratios(bare, ours, theirs []cost) (time, allocs string) {
 	for i, b := range bare {
 		o[i], t[i] = ours[i].minus(b), theirs[i].minus(b)
 	}
-	if across(t, t, func(_, c cost) float64 { return c.ns }).low >= 50 {
-		time = across(o, t, func(o, t cost) float64 { return o.ns / t.ns }).text(2)
+	if across(t, t, func(_, c cost) float64 { return c.ns }).Low >= 50 {
+		time = across(o, t, func(o, t cost) float64 { return o.ns / t.ns }).Text(2)
 	}
-	if across(t, t, func(_, c cost) float64 { return c.allocs }).median >= 0.5 {
-		allocs = fmt.Sprintf("%.2f", across(o, t, func(o, t cost) float64 { return o.allocs / t.allocs }).median)
+	if across(t, t, func(_, c cost) float64 { return c.allocs }).Median >= 0.5 {
+		allocs = fmt.Sprintf("%.2f", across(o, t, func(o, t cost) float64 { return o.allocs / t.allocs }).Median)
 	}
 	return time, allocs
-}
-
-// text is the median with the quartiles.
-func (s spread) text(digits int) string {
-	return fmt.Sprintf("%.*f (%.*f–%.*f)", digits, s.median, digits, s.low, digits, s.high)
-}
-
-// middle is the median as a whole number.
-func (s spread) middle() string { return fmt.Sprintf("%d", int(math.Round(s.median))) }
-
-// cpu returns the processor's name, where the system tells it.
-func cpu() string {
-	f, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return "a processor of unknown name"
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "a processor of unknown name"
-}
-
-func loadAverage() string {
-	data, err := os.ReadFile("/proc/loadavg")
-	if fields := strings.Fields(string(data)); err == nil && len(fields) >= 3 {
-		return strings.Join(fields[:3], " ")
-	}
-	return "unknown"
 }

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"time"
+
+	"github.com/sessionstate/sessionstate/internal/bench/figures"
 )
 
 // request is a kind of request that is measured.
@@ -204,27 +205,11 @@ func compare(f framework, rounds int, long time.Duration) (*result, error) {
 	return res, nil
 }
 
-// spread is the median of some figures, and their quartiles.
-type spread struct{ median, low, high float64 }
-
-func spreadOf(figures []float64) spread {
-	s := slices.Sorted(slices.Values(figures))
-	at := func(q float64) float64 {
-		x := q * float64(len(s)-1)
-		i := int(x)
-		if i+1 == len(s) {
-			return s[i]
-		}
-		return s[i] + (x-float64(i))*(s[i+1]-s[i])
-	}
-	return spread{at(0.5), at(0.25), at(0.75)}
-}
-
 // across makes a figure of every round of two lanes.
-func across(a, b []cost, figure func(a, b cost) float64) spread {
-	figures := make([]float64, len(a))
+func across(a, b []cost, figure func(a, b cost) float64) figures.Spread {
+	values := make([]float64, len(a))
 	for i := range a {
-		figures[i] = figure(a[i], b[i])
+		values[i] = figure(a[i], b[i])
 	}
-	return spreadOf(figures)
+	return figures.SpreadOf(values)
 }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// warmUp is how long clients go on before anything counts: the pool asks
+// whether connections that were idle still live.
+const warmUp = 40 * time.Millisecond
+
+// operation does the i-th session's work for one client.
+type operation func(ctx context.Context, client, i int) error
+
+// outcome is what one run of a load gave.
+type outcome struct {
+	rate     float64 // operations a second
+	p50, p99 float64 // µs
+	client   float64 // µs of this process's processor time for each
+	server   float64 // µs of the server's, 0 where that cannot be told
+}
+
+// load has clients call do for so long. Each has sessions of its own, of which
+// it takes one at random each time, so that no two meet. Each finishes what it
+// has begun, and at least one operation, however slow the machine is.
+func load(ctx context.Context, cpu *processors, clients, sessions int, long time.Duration, do operation) (outcome, error) {
+	runtime.GC() // what others left is not this one's to clear away
+	var wg sync.WaitGroup
+	var failure atomic.Pointer[error]
+	begin := time.Now().Add(warmUp)
+	end := begin.Add(long)
+	took := make([][]float64, clients)
+	rates := make([]float64, clients)
+	for c := range clients {
+		wg.Go(func() { // until a little after end
+			own := make([]float64, 0, 1024)
+			r := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+			var first time.Time
+			started := time.Now()
+			for (len(own) == 0 || started.Before(end)) && failure.Load() == nil {
+				// The context of a request: it can end.
+				request, cancel := context.WithCancel(ctx)
+				err := do(request, c, c+clients*r.IntN(sessions/clients))
+				cancel()
+				done := time.Now()
+				if err != nil {
+					failure.CompareAndSwap(nil, &err)
+				}
+				if !started.Before(begin) {
+					if len(own) == 0 {
+						first = started
+					}
+					own = append(own, microseconds(done.Sub(started)))
+				}
+				started = done
+			}
+			took[c], rates[c] = own, float64(len(own))/started.Sub(first).Seconds()
+		})
+	}
+	time.Sleep(time.Until(begin))
+	before := cpu.read()
+	wg.Wait()
+	used := cpu.read().minus(before)
+	if err := failure.Load(); err != nil {
+		return outcome{}, *err
+	}
+	o := outcome{}
+	for _, rate := range rates {
+		o.rate += rate
+	}
+	all := slices.Sorted(slices.Values(slices.Concat(took...)))
+	n := float64(len(all))
+	o.p50, o.p99 = all[len(all)/2], all[len(all)*99/100]
+	o.client, o.server = used.client/n, used.server/n
+	return o, nil
+}
+
+func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }

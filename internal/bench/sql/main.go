@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"runtime/pprof"
+	"syscall"
+	"time"
+
+	"github.com/sessionstate/sessionstate/internal/bench/figures"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run does what the program does. Tables go to w.
+func run(ctx context.Context, args []string, w, progress io.Writer) error {
+	var p plan
+	flags := flag.NewFlagSet("bench-sql", flag.ContinueOnError)
+	flags.SetOutput(progress)
+	flags.IntVar(&p.rounds, "rounds", 9, "how many `rounds` to make")
+	flags.DurationVar(&p.long, "time", 300*time.Millisecond, "how `long` each contender is measured in a round")
+	flags.IntVar(&p.sessions, "sessions", sessions, "how many `sessions` each contender has")
+	only := flags.String("only", "", "measure only what matches this `regexp`: http/write/300B/16 and so on")
+	contenders := flags.String("contenders", "", "let only those take part whose name matches this `regexp`")
+	dsn := flags.String("postgres", os.Getenv("SESSION_TEST_POSTGRES"), "`URL` of a superuser of a server that runs; default: SESSION_TEST_POSTGRES, or else a private one")
+	profile := flags.String("cpuprofile", "", "write a processor profile of this process to this `file`")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if p.rounds < 1 || p.long <= 0 || p.sessions < 64 {
+		return fmt.Errorf("bench: rounds and time must be more than 0, and sessions at least 64")
+	}
+	var err error
+	if p.only, err = regexp.Compile(*only); err != nil {
+		return fmt.Errorf("bench: -only: %w", err)
+	}
+	if p.contenders, err = regexp.Compile(*contenders); err != nil {
+		return fmt.Errorf("bench: -contenders: %w", err)
+	}
+	db, err := openDatabase(ctx, *dsn, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if failed := db.close(); failed != nil {
+			fmt.Fprintln(progress, failed)
+		}
+	}()
+	fmt.Fprintf(w, "%s, %d processors; %s %s/%s; PostgreSQL %s; pools of %d connections, %d sessions each; %d rounds of %v; load average %s.\n",
+		figures.CPU(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, db.version, conns, p.sessions, p.rounds, p.long, figures.LoadAverage())
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	if err := compareAll(ctx, w, progress, db, p); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nLoad average at the end: %s.\n", figures.LoadAverage())
+	return nil
+}
