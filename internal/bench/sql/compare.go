@@ -185,7 +185,7 @@ func (p plan) wants(e entry, size int) bool {
 }
 
 func openEntry(ctx context.Context, db *database, e entry, n, size int) (*contender, error) {
-	to, err := db.pool(ctx, false)
+	to, err := db.pool(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/pprof"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +18,13 @@ import (
 )
 
 func main() {
+	if mode := os.Getenv(waiterVariable); mode != "" {
+		if err := wait(context.Background(), mode, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -34,7 +42,8 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 	flags.IntVar(&p.rounds, "rounds", 9, "how many `rounds` to make")
 	flags.DurationVar(&p.long, "time", 300*time.Millisecond, "how `long` each contender is measured in a round")
 	flags.IntVar(&p.sessions, "sessions", sessions, "how many `sessions` each contender has")
-	only := flags.String("only", "", "measure only what matches this `regexp`: http/write/300B/16 and so on")
+	only := flags.String("only", "", "measure only what matches this `regexp`: (http|store)/(read|write)/(300|4096)B/(16|64), hand-off, growth, hot, syncs")
+	cycles := flags.Int("cycles", 200_000, "how many `cycles` of requests to count the HOT updates of")
 	contenders := flags.String("contenders", "", "let only those take part whose name matches this `regexp`")
 	dsn := flags.String("postgres", os.Getenv("SESSION_TEST_POSTGRES"), "`URL` of a superuser of a server that runs; default: SESSION_TEST_POSTGRES, or else a private one")
 	profile := flags.String("cpuprofile", "", "write a processor profile of this process to this `file`")
@@ -73,8 +82,21 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if err := compareAll(ctx, w, progress, db, p); err != nil {
-		return err
+	for _, part := range []struct {
+		name string
+		run  func() error
+	}{
+		{"/", func() error { return compareAll(ctx, w, progress, db, p) }},
+		{"hand-off", func() error { return handOff(ctx, w, progress, db) }},
+		{"growth", func() error { return growth(ctx, w, progress, db, p) }},
+		{"hot", func() error { return hot(ctx, w, progress, db, *cycles) }},
+		{"syncs", func() error { return syncs(ctx, w, progress, db) }},
+	} {
+		if strings.Contains(part.name, "/") || p.only.MatchString(part.name) {
+			if err := part.run(); err != nil {
+				return err
+			}
+		}
 	}
 	fmt.Fprintf(w, "\nLoad average at the end: %s.\n", figures.LoadAverage())
 	return nil
