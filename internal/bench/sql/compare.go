@@ -124,10 +124,9 @@ type plan struct {
 	sessions   int
 }
 
-// compareAll makes all comparisons that are wanted, and prints their tables and
-// in the end what has become of the targets.
-func compareAll(ctx context.Context, w, progress io.Writer, db *database, p plan) error {
-	met := newVerdicts()
+// compareAll makes all comparisons that are wanted, prints their tables, and
+// notes what has become of their targets.
+func compareAll(ctx context.Context, w, progress io.Writer, db *database, p plan, met *verdicts) error {
 	var size int
 	var open []*contender
 	leave := func() error {
@@ -173,7 +172,6 @@ func compareAll(ctx context.Context, w, progress io.Writer, db *database, p plan
 		}
 		c.print(w, all, met)
 	}
-	met.print(w)
 	return leave()
 }
 
@@ -263,8 +261,6 @@ var titles = map[string]string{
 
 // verdicts collects what has become of the targets.
 type verdicts struct{ lines []string }
-
-func newVerdicts() *verdicts { return new(verdicts) }
 
 // add notes a figure beside its target, which it must reach or, if not atLeast,
 // not exceed.

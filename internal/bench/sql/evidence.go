@@ -104,7 +104,7 @@ func until(ctx context.Context, so func() (bool, error)) error {
 }
 
 // hot prints the evidence that locking costs no index and no growth.
-func hot(ctx context.Context, w, progress io.Writer, db *database, cycles int) error {
+func hot(ctx context.Context, w, progress io.Writer, db *database, cycles int, met *verdicts) error {
 	fmt.Fprintf(progress, "hot: %d cycles\n", cycles)
 	// Of a visitor who makes a request every three seconds, with the default
 	// RefreshInterval of a minute.
@@ -120,9 +120,7 @@ func hot(ctx context.Context, w, progress io.Writer, db *database, cycles int) e
 	fmt.Fprintf(w, "| updates | HOT | table before | after | indexes before | after |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	fmt.Fprintf(w, "| %d | %.2f %% | %.2f MiB | %.2f MiB | %.2f MiB | %.2f MiB |\n", u.all, 100*u.share(),
 		mb(u.tableBefore), mb(u.tableAfter), mb(u.indexBefore), mb(u.indexAfter))
-	met := newVerdicts()
 	met.add("share of HOT updates", u.share(), 0.95, true)
-	met.print(w)
 	return nil
 }
 

@@ -35,7 +35,7 @@ type handed struct {
 // handOff measures how long a session takes from one request to the next one,
 // which waits for it: in another process that is notified, in one that polls as
 // the reference does, and in the same process.
-func handOff(ctx context.Context, w, progress io.Writer, db *database) error {
+func handOff(ctx context.Context, w, progress io.Writer, db *database, met *verdicts) error {
 	to, err := db.pool(ctx)
 	if err != nil {
 		return err
@@ -83,7 +83,6 @@ func handOff(ctx context.Context, w, progress io.Writer, db *database) error {
 		fmt.Fprintf(w, "| %s | %d | %.3f | %.3f | %.3f | %.3f | %.1f |\n", name, len(h.fromCall),
 			at(h.fromCall, 0.5)/1000, at(h.fromCall, 0.99)/1000, at(h.fromReturn, 0.5)/1000, at(h.fromReturn, 0.99)/1000, at(h.fromReturn, 0.5)/trip)
 	}
-	met := newVerdicts()
 	saves := make([]float64, len(same.fromCall))
 	for i := range saves {
 		saves[i] = same.fromCall[i] / same.release[i]
@@ -92,7 +91,6 @@ func handOff(ctx context.Context, w, progress io.Writer, db *database) error {
 	met.add("other process, notified, from Release's return, in round trips (p50)", at(notified.fromReturn, 0.5)/trip, 3, false)
 	met.add("the same in round trips that change a row (p50)", at(notified.fromReturn, 0.5)/change, 3, false)
 	met.add("polling × notified, from Release's return (p50)", at(polling.fromReturn, 0.5)/at(notified.fromReturn, 0.5), 100, true)
-	met.print(w)
 	return nil
 }
 

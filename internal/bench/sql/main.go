@@ -82,14 +82,15 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	met := new(verdicts)
 	for _, part := range []struct {
 		name string
 		run  func() error
 	}{
-		{"/", func() error { return compareAll(ctx, w, progress, db, p) }},
-		{"hand-off", func() error { return handOff(ctx, w, progress, db) }},
-		{"growth", func() error { return growth(ctx, w, progress, db, p) }},
-		{"hot", func() error { return hot(ctx, w, progress, db, *cycles) }},
+		{"/", func() error { return compareAll(ctx, w, progress, db, p, met) }},
+		{"hand-off", func() error { return handOff(ctx, w, progress, db, met) }},
+		{"growth", func() error { return growth(ctx, w, progress, db, p, met) }},
+		{"hot", func() error { return hot(ctx, w, progress, db, *cycles, met) }},
 		{"syncs", func() error { return syncs(ctx, w, progress, db) }},
 	} {
 		if strings.Contains(part.name, "/") || p.only.MatchString(part.name) {
@@ -98,6 +99,7 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 			}
 		}
 	}
+	met.print(w)
 	fmt.Fprintf(w, "\nLoad average at the end: %s.\n", figures.LoadAverage())
 	return nil
 }
