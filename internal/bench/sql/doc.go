@@ -5,7 +5,7 @@
 //
 //	make bench-sql                                          everything
 //	make bench-sql SQLFLAGS='-only=http/write/300B -rounds=5 -time=200ms'
-//	make bench-sql SQLFLAGS='-contenders=^sessionstate$ -only=store/write -cpuprofile=/tmp/ours'
+//	make bench-sql SQLFLAGS='-contenders=^sessionstate$ -only=store/write -cpuprofile=ours.prof'
 //
 // # Comparisons
 //
