@@ -76,7 +76,7 @@ func (st *Store) callAgain(ctx context.Context, op string, last error, do func(*
 			return ended(ctx, op, err, last)
 		}
 		v := judge(err)
-		if !v.retry || n >= st.cfg.MaxRetries || v.once && n > 1 {
+		if !v.retry || n >= st.cfg.MaxRetries || v.once && n > 0 {
 			return unavailable(op, err)
 		}
 		repeated = repeated || v.ambiguous
@@ -118,7 +118,7 @@ func (st *Store) connection(ctx context.Context) (*pgxpool.Conn, error) {
 	if short := st.shortage(); short != nil {
 		return nil, short
 	}
-	return nil, context.Cause(waiting)
+	return nil, &shortageError{"no connection in time"}
 }
 
 // shortage returns why there is no connection to be had just now, nil if there
@@ -126,20 +126,20 @@ func (st *Store) connection(ctx context.Context) (*pgxpool.Conn, error) {
 func (st *Store) shortage() error {
 	switch stat := st.pool.Stat(); {
 	case stat.AcquiredConns() >= stat.MaxConns():
-		return &poolError{stat.MaxConns()}
+		return &shortageError{fmt.Sprintf("no connection became free: all %d of the pool are in use: "+
+			"raise the pool's MaxConns", stat.MaxConns())}
 	case stat.ConstructingConns() > 0 && stat.IdleConns() == 0:
-		return errConnecting
+		return &shortageError{"cannot connect in time: check the address, and that the server behind it answers"}
 	}
 	return nil
 }
 
-// poolError is the failure of a call that got no connection in time.
-type poolError struct{ conns int32 }
+// shortageError is the failure of a call that got no connection in time, and
+// so has sent nothing.
+type shortageError struct{ text string }
 
-// Error says how many connections there are, all of them taken.
-func (e *poolError) Error() string {
-	return fmt.Sprintf("no connection became free: all %d of the pool are in use: raise the pool's MaxConns", e.conns)
-}
+// Error says why there was no connection.
+func (e *shortageError) Error() string { return e.text }
 
 // running returns the context that statements run under: it ends a little
 // later than the caller's, and when CommandTimeout has passed.
@@ -163,11 +163,8 @@ func (st *Store) limited(ctx context.Context) (context.Context, context.CancelFu
 // ended is what a caller gets whose context has ended. What kept the call from
 // being done before that is said too.
 func ended(ctx context.Context, op string, err, last error) error {
-	var full *poolError
 	switch {
-	case errors.As(err, &full):
-		return fmt.Errorf("sqlstore: %s: %w: %w: %w", op, ctx.Err(), session.ErrUnavailable, full)
-	case errors.Is(err, errConnecting):
+	case errors.As(err, new(*shortageError)):
 		return fmt.Errorf("sqlstore: %s: %w: %w: %w", op, ctx.Err(), session.ErrUnavailable, err)
 	case last != nil:
 		return fmt.Errorf("sqlstore: %s: %w, after: %w", op, ctx.Err(), unavailable(op, last))

@@ -33,7 +33,7 @@ import (
 //     wait for the disk off.
 //   - Who is held up, say by a row that somebody else keeps locked, holds up
 //     nobody for long: a batch gives up waiting for a lock after lockPatience,
-//     and statements that do not return do not count after queuePatience.
+//     and when nothing returns for queuePatience, one more may be under way.
 type combiner struct {
 	st    *Store
 	limit int    // statements and batches under way, before others wait
@@ -41,16 +41,19 @@ type combiner struct {
 
 	mu      sync.Mutex
 	running int
+	extra   int // by how many limit is exceeded, for those that do not return
 	queue   []*errand
 	hurry   *time.Timer // set while queue is not empty: see overtime
 }
 
 // errand is a statement that may travel in company.
 type errand struct {
-	key  session.StoreKey
-	sql  string
-	args []any
-	dest []any // where its row goes; not to be read before done
+	key   session.StoreKey
+	sql   string
+	args  []any
+	dest  []any // where its row goes; not to be read before done
+	woken *bool // one of dest: somebody waits for the lock that was given up
+	big   bool  // too big for company
 
 	done  chan struct{} // closed when it has been tried; nil if it was not queued
 	batch *batch        // nil: still in the queue
@@ -62,42 +65,44 @@ type errand struct {
 type batch struct {
 	errands []*errand
 	waiting int // callers that are still there; the combiner's mu protects it
+	ctx     context.Context
 	cancel  context.CancelFunc
 }
 
 const (
-	maxBatch      = 64
+	maxBatch      = 64       // errands
+	bigErrand     = 64 << 10 // bytes of data
 	queuePatience = 10 * time.Millisecond
 	lockPatience  = "50ms"
 )
 
 // newCombiner returns a combiner that lets a process have as many statements
-// under way as its processors can be busy with.
+// under way as its processors can be busy with, and enough in any case that
+// who waits for one to return does not wait for long.
 func newCombiner(st *Store, first string) *combiner {
-	return &combiner{st: st, limit: max(2, runtime.GOMAXPROCS(0)), first: first}
+	return &combiner{st: st, limit: max(4, runtime.GOMAXPROCS(0)), first: first}
 }
 
 // do makes the operation op: the errand e at first, perhaps in company, and if
-// that has not returned a row, alone, in which conn.tried says that e is done.
+// that has not returned a row, alone, beginning with what is to be done then.
 func (b *combiner) do(ctx context.Context, op string, e *errand, alone func(*conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return failed(op, err)
 	}
-	if !b.enqueue(e) {
-		defer b.leave()
+	if e.big || !b.enqueue(e) {
+		if !e.big {
+			defer b.leave(time.Now())
+		}
 		return b.st.call(ctx, op, func(c *conn) error {
-			found, err := c.row(e.sql, e.args, e.dest...)
+			found, err := b.st.try(c, e)
 			if err != nil || found {
 				return err
 			}
 			return alone(c)
 		})
 	}
-	select {
-	case <-e.done:
-	case <-ctx.Done():
-		b.abandon(e)
-		return ended(ctx, op, b.st.shortage(), nil)
+	if err := b.await(ctx, op, e); err != nil {
+		return err
 	}
 	if e.err == nil && e.found {
 		return nil
@@ -105,7 +110,7 @@ func (b *combiner) do(ctx context.Context, op string, e *errand, alone func(*con
 	tried := e.err == nil
 	return b.st.callAgain(ctx, op, e.err, func(c *conn) error {
 		if !tried {
-			found, err := c.row(e.sql, e.args, e.dest...)
+			found, err := b.st.try(c, e)
 			if err != nil || found {
 				return err
 			}
@@ -115,11 +120,49 @@ func (b *combiner) do(ctx context.Context, op string, e *errand, alone func(*con
 	})
 }
 
+// try sends an errand alone, and wakes those who wait for what it has given up.
+func (st *Store) try(c *conn, e *errand) (found bool, err error) {
+	found, err = c.row(e.sql, e.args, e.dest...)
+	if err == nil && found {
+		st.report(e)
+	}
+	return found, err
+}
+
+// report wakes those who wait for what an errand has given up.
+func (st *Store) report(e *errand) {
+	if e.woken != nil && *e.woken {
+		st.wake(e.key)
+	}
+}
+
+// await returns when e has been tried, or with an error when its caller's
+// context has ended: at once if it is still in the queue, or else when it had
+// endGrace to be done.
+func (b *combiner) await(ctx context.Context, op string, e *errand) error {
+	select {
+	case <-e.done:
+		return nil
+	case <-ctx.Done():
+	}
+	if !b.withdraw(e) {
+		grace := time.NewTimer(endGrace)
+		defer grace.Stop()
+		select {
+		case <-e.done:
+			return nil
+		case <-grace.C:
+			b.abandon(e)
+		}
+	}
+	return ended(ctx, op, b.st.shortage(), nil)
+}
+
 // enqueue has e wait for company, unless it can go at once.
 func (b *combiner) enqueue(e *errand) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.running < b.limit {
+	if b.running < b.limit+b.extra {
 		b.running++
 		return false
 	}
@@ -135,20 +178,38 @@ func (b *combiner) enqueue(e *errand) bool {
 func (b *combiner) overtime() {
 	b.mu.Lock()
 	b.running++
+	b.extra++
 	b.mu.Unlock()
-	b.leave()
+	if next := b.next(); next != nil {
+		b.run(next) // in the timer's goroutine; ends when nobody waits
+	}
 }
 
-// leave gives the place of a statement that has returned to those who wait.
-func (b *combiner) leave() {
+// leave gives the place of a statement that has returned to those who wait. It
+// began at began.
+func (b *combiner) leave(began time.Time) {
+	b.returned(began)
 	if next := b.next(); next != nil {
 		go b.run(next) // ends when nobody waits
 	}
 }
 
+// returned takes the place back that was added for a statement that did not
+// return for long.
+func (b *combiner) returned(began time.Time) {
+	if time.Since(began) < queuePatience {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.extra = max(b.extra-1, 0)
+}
+
 func (b *combiner) run(bt *batch) {
 	for ; bt != nil; bt = b.next() {
+		began := time.Now()
 		b.send(bt)
+		b.returned(began)
 	}
 }
 
@@ -166,6 +227,7 @@ func (b *combiner) next() *batch {
 		return nil
 	}
 	bt := &batch{errands: slices.Clone(b.queue[:n]), waiting: n}
+	bt.ctx, bt.cancel = b.st.limited(b.st.ctx)
 	if b.queue = slices.Delete(b.queue, 0, n); len(b.queue) > 0 {
 		b.hurry = time.AfterFunc(queuePatience, b.overtime)
 	}
@@ -175,37 +237,44 @@ func (b *combiner) next() *batch {
 	return bt
 }
 
-// abandon is for a caller who no longer waits: the errand is taken out of the
-// queue, or, when nobody else waits for its batch either, that is ended.
+// withdraw takes an errand out of the queue. It returns false if it is under
+// way.
+func (b *combiner) withdraw(e *errand) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e.batch != nil {
+		return false
+	}
+	b.queue = slices.DeleteFunc(b.queue, func(q *errand) bool { return q == e })
+	return true
+}
+
+// abandon is for a caller who no longer waits for an errand that is under way.
+// If nobody waits for its batch, that is ended.
 func (b *combiner) abandon(e *errand) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e.batch == nil {
-		b.queue = slices.DeleteFunc(b.queue, func(q *errand) bool { return q == e })
-		return
-	}
-	if e.batch.waiting--; e.batch.waiting == 0 && e.batch.cancel != nil {
-		time.AfterFunc(endGrace, e.batch.cancel)
+	if e.batch.waiting--; e.batch.waiting == 0 {
+		e.batch.cancel()
 	}
 }
 
 // send makes the errands of a batch, and tells their callers.
 func (b *combiner) send(bt *batch) {
-	ctx, cancel := b.st.limited(context.Background())
-	defer cancel()
-	b.mu.Lock()
-	bt.cancel = cancel
-	b.mu.Unlock()
+	defer bt.cancel()
 	slices.SortStableFunc(bt.errands, func(x, y *errand) int { return bytes.Compare(x.key[:], y.key[:]) })
-	err := b.exchange(ctx, bt)
+	err := b.exchange(bt)
 	for _, e := range bt.errands {
 		e.err = err
+		if err == nil && e.found {
+			b.st.report(e) // here, since its caller may have gone
+		}
 		close(e.done)
 	}
 }
 
-func (b *combiner) exchange(ctx context.Context, bt *batch) error {
-	db, err := b.st.connection(ctx)
+func (b *combiner) exchange(bt *batch) error {
+	db, err := b.st.connection(bt.ctx)
 	if err != nil {
 		return err
 	}
@@ -224,9 +293,9 @@ func (b *combiner) exchange(ctx context.Context, bt *batch) error {
 			return err
 		})
 	}
-	err = db.SendBatch(ctx, &all).Close()
+	err = db.SendBatch(bt.ctx, &all).Close()
 	if err != nil && judge(err).broken {
-		db.Conn().Close(ctx) // the pool drops it
+		db.Conn().Close(bt.ctx) // the pool drops it
 	}
 	return err
 }

@@ -81,7 +81,8 @@ type Config struct {
 
 	// CommandTimeout is how long an attempt may take, waiting for a
 	// connection of the pool included. The caller's context usually ends
-	// earlier; this is for the others. Default: 30 s. Negative: no limit.
+	// earlier; this is for the others. Making or upgrading the table may take
+	// longer. Default: 30 s. Negative: no limit.
 	CommandTimeout time.Duration
 
 	// Logger gets what an operator should know: that listening does not

@@ -29,9 +29,7 @@ func (st *Store) Remove(ctx context.Context, key session.StoreKey, token session
 				return nil
 			}
 			if token != (session.Token{}) {
-				var claimed bool
-				_, err := c.row(st.sql.forgetClaim, []any{key[:], uuid(token), int16(reason)}, &claimed)
-				if err != nil || claimed {
+				if claimed, err := st.forgetClaim(c, key, token, reason); err != nil || claimed {
 					return err
 				}
 			}
@@ -42,6 +40,7 @@ func (st *Store) Remove(ctx context.Context, key session.StoreKey, token session
 			case f.isRenewed():
 				return session.ErrRenewed
 			case !f.isLive():
+				st.wakeAgain(c, key, nil)
 				return nil
 			case token != (session.Token{}) && !f.holds(token):
 				return session.ErrLockLost
@@ -49,6 +48,16 @@ func (st *Store) Remove(ctx context.Context, key session.StoreKey, token session
 			// It is there after all: created since, or acquired again.
 		}
 	})
+}
+
+// forgetClaim deletes the ended record under key that token has claimed, if
+// reason does that, and says whether there is one.
+func (st *Store) forgetClaim(c *conn, key session.StoreKey, token session.Token, reason session.EndReason) (claimed bool, err error) {
+	claimed, err = c.row(st.sql.forgetClaim, []any{key[:], uuid(token), int16(reason)}, &claimed)
+	if err != nil || claimed || reason == session.EndDelete {
+		return claimed, err
+	}
+	return c.row(st.sql.hasClaim, []any{key[:], uuid(token)}, &claimed)
 }
 
 // purgeBatch is how many rows are deleted in one transaction: so few that it

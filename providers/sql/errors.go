@@ -21,7 +21,6 @@ var (
 	errAgain          = errors.New("try again") // of one step to the next, never returned
 	errClosed         = errors.New("the store is closed")
 	errCommandTimeout = errors.New("no answer within Config.CommandTimeout")
-	errConnecting     = errors.New("cannot connect in time: check the address, and that the server behind it answers")
 	errStandby        = errors.New("the database takes no writes: it is a standby, or default_transaction_read_only is on")
 )
 
@@ -80,6 +79,8 @@ func judge(err error) verdict {
 	switch {
 	case errors.As(err, &connect):
 		return verdict{retry: true} // nothing was sent
+	case errors.As(err, new(*shortageError)):
+		return verdict{} // nor here, and all the time there was has passed
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return verdict{ambiguous: true} // it has had its time
 	case pgconn.SafeToRetry(err):
@@ -116,6 +117,7 @@ func connectionLost(err error) bool {
 	for _, end := range []error{
 		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, pgconn.ErrConnClosed,
 		syscall.ECONNRESET, syscall.ECONNREFUSED, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
+		syscall.EHOSTUNREACH, syscall.ENETUNREACH,
 	} {
 		if errors.Is(err, end) {
 			return true

@@ -65,7 +65,9 @@ const pageSize = 500
 
 // All implements session.Iterator. Between two pages it holds no connection,
 // so the loop's body may take its time, and may use the Store. A record that
-// comes under its key while All runs, be it new or moved there, is passed over.
+// comes under its key while All runs, be it new or moved there, is passed over;
+// one whose move was being committed in the instant in which All began may be
+// seen under both keys.
 func (st *Store) All(ctx context.Context, namespace string) iter.Seq2[session.Info, error] {
 	return func(yield func(session.Info, error) bool) {
 		if err := checkText(namespace); err != nil {

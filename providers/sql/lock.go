@@ -22,6 +22,9 @@ func (st *Store) Acquire(ctx context.Context, key session.StoreKey, token sessio
 		sql:  st.sql.acquire,
 		args: []any{key[:], uuid(token), microseconds(lease)},
 		dest: append([]any{&woken, &s.now, &s.lockUntil, &s.expires}, r.dest()...),
+		// Who waits for a former holder, whose lease has lapsed, waits no
+		// longer.
+		woken: &woken,
 	}
 	err := st.locks.do(ctx, "acquire", taking, func(c *conn) error {
 		for {
@@ -33,16 +36,13 @@ func (st *Store) Acquire(ctx context.Context, key session.StoreKey, token sessio
 				return &session.LockedError{LockInfo: *held}
 			}
 			// It became free between the two.
-			if found, err := c.row(taking.sql, taking.args, taking.dest...); found || err != nil {
+			if found, err := st.try(c, taking); found || err != nil {
 				return err
 			}
 		}
 	})
 	if err != nil {
 		return session.Record{}, err
-	}
-	if woken { // who waits for the former holder waits no longer
-		st.wake(key)
 	}
 	rec := r.record()
 	rec.ExpiresIn = s.expiresIn()
@@ -137,16 +137,23 @@ func (st *Store) loadWaiting(ctx context.Context, reading *errand, s *state) err
 // Release implements session.Store.
 func (st *Store) Release(ctx context.Context, key session.StoreKey, token session.Token) error {
 	var woken bool
-	releasing := &errand{key: key, sql: st.sql.release, args: []any{key[:], uuid(token)}, dest: []any{&woken}}
-	err := st.locks.do(ctx, "release", releasing, nothing)
-	if err == nil && woken {
-		st.wake(key)
+	releasing := &errand{
+		key: key, sql: st.sql.release, args: []any{key[:], uuid(token)}, dest: []any{&woken}, woken: &woken,
 	}
-	return err
+	return st.locks.do(ctx, "release", releasing, func(*conn) error {
+		st.wake(key) // perhaps it is a repeat, and the first answer, which was lost, said that somebody waits
+		return nil
+	})
 }
 
-// nothing is what remains to be done where a statement had nothing to do.
-func nothing(*conn) error { return nil }
+// wakeAgain wakes those who wait for key if an earlier attempt may have given
+// it up: only its answer, which was lost, said whether somebody waits. rec is
+// what it wrote, if anything.
+func (st *Store) wakeAgain(c *conn, key session.StoreKey, rec *session.Record) {
+	if c.repeated || rec != nil && rec.Repeat {
+		st.wake(key)
+	}
+}
 
 // Extend implements session.Store.
 func (st *Store) Extend(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) error {
@@ -166,13 +173,21 @@ func (st *Store) Extend(ctx context.Context, key session.StoreKey, token session
 // Touch implements session.Store.
 func (st *Store) Touch(ctx context.Context, key session.StoreKey) error {
 	return st.call(ctx, "touch", func(c *conn) error {
-		var live bool
-		if _, err := c.row(st.sql.touch, []any{key[:]}, &live); err != nil {
-			return err
+		for {
+			var live, settled bool
+			_, err := c.row(st.sql.touch, []any{key[:]}, &live, &settled)
+			switch {
+			case err != nil:
+				return err
+			case !live:
+				return session.ErrNotFound
+			case settled:
+				return nil
+			}
+			// It was due, and changed while the statement waited for the row.
+			if err := c.ended(); err != nil {
+				return err
+			}
 		}
-		if !live {
-			return session.ErrNotFound
-		}
-		return nil
 	})
 }

@@ -31,18 +31,20 @@ func TestS14_ExhaustedPool(t *testing.T) {
 		"load":    func(ctx context.Context) error { _, err := st.Load(ctx, key, false); return err },
 		"acquire": func(ctx context.Context) error { _, err := st.Acquire(ctx, key, session.NewToken(), lease); return err },
 		"release": func(ctx context.Context) error { return st.Release(ctx, key, session.NewToken()) },
-		"save":    func(ctx context.Context) error { return st.Save(ctx, key, newRecord("1"), token, session.Commit{Keep: lease}) },
-		"touch":   func(ctx context.Context) error { return st.Touch(ctx, key) },
-		"remove":  func(ctx context.Context) error { return st.Remove(ctx, newKey(), session.NewToken(), 0) },
-		"ping":    st.Ping,
+		"save": func(ctx context.Context) error {
+			return st.Save(ctx, key, newRecord("1"), token, session.Commit{Keep: lease})
+		},
+		"touch":  func(ctx context.Context) error { return st.Touch(ctx, key) },
+		"remove": func(ctx context.Context) error { return st.Remove(ctx, newKey(), session.NewToken(), 0) },
+		"ping":   st.Ping,
 	}
 	var wg sync.WaitGroup
 	for op, call := range calls {
 		for range 8 { // more than go out alone
 			wg.Go(func() {
+				begun := time.Now()
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				defer cancel()
-				begun := time.Now()
 				err := call(ctx)
 				late := time.Since(begun) - patience
 				if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) ||

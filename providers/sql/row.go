@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -86,8 +87,10 @@ func expiresIn(expires, lockUntil, now instant) time.Duration {
 		return 0
 	case after(expires, now):
 		return expires.Time.Sub(now.Time)
+	case after(lockUntil, now):
+		return lockUntil.Time.Sub(now.Time)
 	}
-	return lockUntil.Time.Sub(now.Time)
+	return time.Microsecond // it lived when the statement looked, and now is a little later
 }
 
 // content is what a row keeps of a record: the phrase {record}.
@@ -115,12 +118,12 @@ func (c *content) record() session.Record {
 }
 
 // microseconds returns d in the database's unit. What is more than nothing
-// stays more than nothing.
+// stays more than nothing, and what comes back is a Duration.
 func microseconds(d time.Duration) int64 {
 	if d <= 0 {
 		return 0
 	}
-	return (int64(d)-1)/int64(time.Microsecond) + 1
+	return min((int64(d)-1)/int64(time.Microsecond)+1, math.MaxInt64/int64(time.Microsecond))
 }
 
 func duration(us int64) time.Duration { return time.Duration(us) * time.Microsecond }

@@ -94,7 +94,7 @@ func (st *Store) prepareSchema(ctx context.Context) (channel string, err error) 
 	var complaint error // about the table: trying again does not help
 	err = st.call(ctx, "schema", func(c *conn) error {
 		var err error
-		channel, err = st.cfg.prepare(c.ctx, c.db, steps)
+		channel, err = st.cfg.prepare(c.asked, c.db, steps) // an upgrade may take as long as the caller says
 		if errors.As(err, new(*schemaError)) {
 			complaint, err = err, nil
 		}

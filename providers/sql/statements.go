@@ -32,7 +32,7 @@ type statements struct {
 	saveMove, saveMoveKeep, saveMoveNext   string
 	swap                                   string
 	release, extend, extendAside, touch    string
-	delete, end, forgetClaim               string
+	delete, end, forgetClaim, hasClaim     string
 	claim, purge                           string
 	listOwner, deleteOwned, endOwned, page string
 	clock, ping, notify, patience          string
@@ -55,7 +55,6 @@ var phrases = [][2]string{
 			THEN {slid} ELSE {fresh as given} END,
 		writes = substr(@write::bytea || t.writes, 1, 64), seen = LEAST(t.seen + 1, 9)`},
 	{"{held}", `t.id = @id AND {mine} AND {live} AND {unknown}`},
-	{"{mine}", `t.lock_token = @token AND @token <> {nobody}`},
 	{"{unknown}", `position(@write::bytea IN t.writes) = 0`},
 	// The record that moved is the row that was there, so that whoever waits
 	// for that row, to end it for instance, follows it.
@@ -82,8 +81,10 @@ var phrases = [][2]string{
 	{"{dead}", `NOT t.moved AND (t.reason <> 0 OR {due} <= {clock})`},
 	// A live lease keeps a record from expiring.
 	{"{due}", `GREATEST(t.expires, t.lock_until)`},
+	{"{claimed}", `(t.id = @id AND t.reason <> 0 OR {aside}) AND {mine}`},
+	{"{mine}", `t.lock_token = @token AND @token <> {nobody}`},
 	// Where a record that made way is kept: see makeWay.
-	{"{aside}", `t.id > @id::bytea AND t.id <= @id::bytea || '\xffffffffffffffff'::bytea AND t.reason <> 0`},
+	{"{aside}", `t.id > @id::bytea AND t.id <= @id::bytea || {last suffix} AND t.reason <> 0`},
 
 	// The expiry, extended if that is due (M14), and to what.
 	{"{slid}", `CASE WHEN t.expires < {clock} + {us t.idle} THEN GREATEST(t.expires, {fresh}) ELSE t.expires END`},
@@ -92,6 +93,7 @@ var phrases = [][2]string{
 	{"{fresh as given}", `LEAST(CASE WHEN @idle > 0 THEN {clock} + {us (@idle + @refresh)} END,
 		CASE WHEN @lifetime > 0 THEN t.created + {us @lifetime} END, 'infinity')`},
 
+	{"{last suffix}", `'\xffffffffffffffff'::bytea`},
 	{"{async}", `set_config('synchronous_commit', 'off', true) = 'off'`},
 	{"{nobody}", `'00000000-0000-0000-0000-000000000000'::uuid`},
 	{"{clock}", `clock_timestamp()`},
@@ -117,8 +119,10 @@ func newStatements(table string) *statements {
 		// if it was given up since the statement began.
 		register: sql(`WITH w AS (
 			UPDATE {table} t SET waiting = true
-			WHERE t.id = @id AND NOT t.waiting AND t.lock_until > {clock} AND {live} RETURNING {async})
-			SELECT {state}, t.waiting OR EXISTS (SELECT FROM w) FROM {table} t WHERE t.id = @id`, "id"),
+			WHERE t.id = @id AND NOT t.waiting AND t.lock_until > {clock} AND {live}
+			RETURNING {state}, {async} AS registered)
+			SELECT * FROM w UNION ALL
+			SELECT {state}, t.waiting FROM {table} t WHERE t.id = @id AND NOT EXISTS (SELECT FROM w)`, "id"),
 		glance: sql(`SELECT {state} FROM {table} t WHERE t.id = @id`, "id"),
 		look: sql(`SELECT {state}, t.events, t.reaped, t.seen, substr(t.writes, 1, 8),
 			NOT {unknown}, position(@old::bytea IN t.writes) > 0
@@ -180,7 +184,9 @@ func newStatements(table string) *statements {
 			UPDATE {table} t SET expires = {fresh}
 			WHERE t.id = @id AND {live} AND t.expires < {clock} + {us t.idle} AND t.expires < {fresh}
 			RETURNING {async})
-			SELECT EXISTS (SELECT FROM u) OR {live} FROM {table} t WHERE t.id = @id`, "id"),
+			SELECT EXISTS (SELECT FROM u) OR {live},
+				EXISTS (SELECT FROM u) OR NOT (t.expires < {clock} + {us t.idle} AND t.expires < {fresh})
+			FROM {table} t WHERE t.id = @id`, "id"),
 
 		delete: sql(`DELETE FROM {table} t
 			WHERE t.id = @id AND (@token = {nobody} OR t.lock_token = @token) AND {live}
@@ -194,19 +200,23 @@ func newStatements(table string) *statements {
 			RETURNING t.woken`, "id", "token", "reason"),
 		// Under the claim of a reaper any reason deletes. Under that of who
 		// ended the record only EndDelete does: the reason again is a repeat.
-		forgetClaim: sql(`WITH c AS (
-			SELECT t.id, t.reaped FROM {table} t WHERE (t.id = @id AND t.reason <> 0 OR {aside}) AND {mine}),
-			d AS (DELETE FROM {table} t USING c
-			WHERE t.id = c.id AND t.lock_token = @token AND (c.reaped OR @reason::smallint = 0))
-			SELECT true FROM c`, "id", "token", "reason"),
+		forgetClaim: sql(`DELETE FROM {table} t WHERE {claimed} AND (t.reaped OR @reason::smallint = 0)
+			RETURNING true`, "id", "token", "reason"),
+		hasClaim: sql(`SELECT true FROM {table} t WHERE {claimed} LIMIT 1`, "id", "token"),
 
 		// now() lets the index find them; it is never later than the clock. A
 		// row that its own token has claimed is found again: the answer to
-		// the first attempt was lost.
+		// the first attempt was lost. Of several with one key, those that
+		// made way included, one is claimed under a token at a time, since a
+		// key and a token are all that names a claim.
 		claim: sql(`WITH d AS MATERIALIZED (
 			SELECT id FROM {table} t
 			WHERE t.namespace = @namespace AND t.events AND t.expires <= now()
 			AND (t.lock_until <= now() OR t.reaped AND t.lock_token = @token)
+			AND NOT EXISTS (SELECT FROM {table} o
+				WHERE o.id >= substr(t.id, 1, 32) AND o.id <= substr(t.id, 1, 32) || {last suffix} AND o.id <> t.id
+				AND o.namespace = t.namespace AND o.events AND o.expires <= now() AND (o.lock_token = @token
+					OR o.id < t.id AND o.lock_until <= now()))
 			ORDER BY t.expires LIMIT @limit FOR UPDATE SKIP LOCKED)
 			UPDATE {table} t SET expires = '-infinity', reason = CASE WHEN t.reason = 0 THEN 1 ELSE t.reason END,
 			attempts = CASE WHEN t.reaped AND t.lock_token = @token THEN t.attempts ELSE LEAST(t.attempts + 1, 32767) END,

@@ -26,6 +26,8 @@ type Store struct {
 	listener listener
 	notifier notifier
 	closed   atomic.Bool
+	ctx      context.Context // of what is done for several callers; ends with Close
+	cancel   context.CancelFunc
 }
 
 var (
@@ -74,9 +76,11 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error)
 		return nil, err
 	}
 	st := &Store{pool: pool, cfg: cfg, sql: newStatements(cfg.Table)}
+	st.ctx, st.cancel = context.WithCancel(context.Background())
 	st.reads, st.locks, st.writes = newCombiner(st, ""), newCombiner(st, st.sql.patience), newCombiner(st, st.sql.patience)
 	channel, err := st.prepareSchema(ctx)
 	if err != nil {
+		st.cancel()
 		return nil, err
 	}
 	st.notifier.init(st, channel)
@@ -90,7 +94,9 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error)
 func (st *Store) Close() {
 	st.listener.stop()
 	st.notifier.stop()
-	if !st.closed.Swap(true) && st.owned {
+	first := !st.closed.Swap(true)
+	st.cancel()
+	if first && st.owned {
 		st.pool.Close()
 	}
 }

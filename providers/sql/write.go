@@ -51,8 +51,7 @@ func (st *Store) Create(ctx context.Context, key session.StoreKey, rec session.R
 	if err := check(&rec); err != nil {
 		return failed("create", err)
 	}
-	var woken bool
-	creating := st.writing(key, st.sql.create, args(key, uuid(token), &rec, microseconds(lease), rec.Namespace), &woken)
+	creating := writing(key, &rec, st.sql.create, args(key, uuid(token), &rec, microseconds(lease), rec.Namespace))
 	return st.writes.do(ctx, "create", creating, func(c *conn) error {
 		for {
 			f, err := st.look(c, key, rec.Write, session.WriteID{})
@@ -72,17 +71,17 @@ func (st *Store) Create(ctx context.Context, key session.StoreKey, rec session.R
 				}
 			}
 			// What was in the way is gone.
-			if done, err := c.row(creating.sql, creating.args, creating.dest...); done || err != nil {
+			if done, err := st.try(c, creating); done || err != nil {
 				return err
 			}
 		}
 	})
 }
 
-// writing returns an errand that writes a record; woken says afterwards whether
-// somebody waits for the lock that it has given up.
-func (st *Store) writing(key session.StoreKey, sql string, args []any, woken *bool) *errand {
-	return &errand{key: key, sql: sql, args: args, dest: []any{woken}}
+// writing returns the errand that writes rec by a statement.
+func writing(key session.StoreKey, rec *session.Record, sql string, args []any) *errand {
+	woken := new(bool)
+	return &errand{key: key, sql: sql, args: args, dest: []any{woken}, woken: woken, big: len(rec.Data) > bigErrand}
 }
 
 // makeWay gives the key of a dead record, which is still to be reported, free.
@@ -102,47 +101,45 @@ func (st *Store) Save(ctx context.Context, key session.StoreKey, rec session.Rec
 	if err := check(&rec); err != nil {
 		return failed("save", err)
 	}
-	sql, saving := st.sql.save, args(key, uuid(token), &rec)
+	sql, moving, saving := st.sql.save, st.sql.saveMove, args(key, uuid(token), &rec)
 	switch {
 	case hands:
-		sql, saving = st.sql.saveNext, append(saving, microseconds(how.Keep), uuid(how.Next))
+		sql, moving = st.sql.saveNext, st.sql.saveMoveNext
+		saving = append(saving, microseconds(how.Keep), uuid(how.Next))
 	case how.Keep > 0:
-		sql, saving = st.sql.saveKeep, append(saving, microseconds(how.Keep))
+		sql, moving = st.sql.saveKeep, st.sql.saveMoveKeep
+		saving = append(saving, microseconds(how.Keep))
 	}
 	if moves {
-		sql = map[string]string{
-			st.sql.save: st.sql.saveMove, st.sql.saveKeep: st.sql.saveMoveKeep, st.sql.saveNext: st.sql.saveMoveNext,
-		}[sql]
 		saving = append(saving, how.MoveTo[:], microseconds(how.Grace))
+		return st.saveMoved(ctx, writing(key, &rec, moving, saving), &rec, token, how.MoveTo)
 	}
-	if moves {
-		return st.saveMoved(ctx, key, &rec, token, how.MoveTo, sql, saving)
-	}
-	var woken bool
-	e := st.writing(key, sql, saving, &woken)
-	err := st.writes.do(ctx, "save", e, func(c *conn) error {
+	e := writing(key, &rec, sql, saving)
+	return st.writes.do(ctx, "save", e, func(c *conn) error {
 		for {
 			if err := st.notSaved(c, key, &rec, token, how.MoveTo); !errors.Is(err, errAgain) {
 				return err
 			}
-			if done, err := c.row(e.sql, e.args, e.dest...); done || err != nil {
+			if done, err := st.try(c, e); done || err != nil {
 				return err
 			}
 		}
 	})
-	if err == nil && woken {
-		st.wake(key)
-	}
-	return err
 }
 
 // saveMoved is Save with MoveTo. It travels alone: the new key being taken
 // fails the whole transaction.
-func (st *Store) saveMoved(ctx context.Context, key session.StoreKey, rec *session.Record, token session.Token, to session.StoreKey, sql string, saving []any) error {
-	var woken bool
-	err := st.call(ctx, "save", func(c *conn) error {
+func (st *Store) saveMoved(ctx context.Context, e *errand, rec *session.Record, token session.Token, to session.StoreKey) error {
+	return st.call(ctx, "save", func(c *conn) error {
+		if to == e.key {
+			err := st.notSaved(c, e.key, rec, token, to)
+			if errors.Is(err, errAgain) {
+				return session.ErrExists
+			}
+			return err
+		}
 		for taken := 0; ; {
-			done, err := c.row(sql, saving, &woken)
+			done, err := st.try(c, e)
 			if sqlState(err) == uniqueViolation {
 				// Cleared and taken again: somebody else's, or a record that
 				// has the write's ID by a mistake of the caller's.
@@ -157,15 +154,11 @@ func (st *Store) saveMoved(ctx context.Context, key session.StoreKey, rec *sessi
 			if done || err != nil {
 				return err
 			}
-			if err := st.notSaved(c, key, rec, token, to); !errors.Is(err, errAgain) {
+			if err := st.notSaved(c, e.key, rec, token, to); !errors.Is(err, errAgain) {
 				return err
 			}
 		}
 	})
-	if err == nil && woken {
-		st.wake(key)
-	}
-	return err
 }
 
 const uniqueViolation = "23505"
@@ -173,15 +166,23 @@ const uniqueViolation = "23505"
 // notSaved says why a Save changed nothing: errAgain if it should have.
 func (st *Store) notSaved(c *conn, key session.StoreKey, rec *session.Record, token session.Token, to session.StoreKey) error {
 	f, err := st.look(c, key, rec.Write, session.WriteID{})
-	if err != nil || f.knows() {
+	if err != nil {
 		return err
+	}
+	if f.knows() {
+		st.wakeAgain(c, key, rec)
+		return nil
 	}
 	// A repeated move is known from the tombstone, or else from the record
 	// that moved.
 	if to != (session.StoreKey{}) {
 		t, err := st.look(c, to, rec.Write, session.WriteID{})
-		if err != nil || t.knows() {
+		if err != nil {
 			return err
+		}
+		if t.knows() {
+			st.wakeAgain(c, key, rec)
+			return nil
 		}
 	}
 	switch live := f.isLive(); {
@@ -215,22 +216,17 @@ func (st *Store) Swap(ctx context.Context, key session.StoreKey, rec session.Rec
 	if err := check(&rec); err != nil {
 		return failed("swap", err)
 	}
-	var woken bool
-	swapping := st.writing(key, st.sql.swap, args(key, old[:], &rec), &woken)
-	err := st.writes.do(ctx, "swap", swapping, func(c *conn) error {
+	swapping := writing(key, &rec, st.sql.swap, args(key, old[:], &rec)) // which erases a lapsed lock
+	return st.writes.do(ctx, "swap", swapping, func(c *conn) error {
 		for {
 			if err := st.notSwapped(c, key, &rec, old); !errors.Is(err, errAgain) {
 				return err
 			}
-			if done, err := c.row(swapping.sql, swapping.args, swapping.dest...); done || err != nil {
+			if done, err := st.try(c, swapping); done || err != nil {
 				return err
 			}
 		}
 	})
-	if err == nil && woken { // the lapsed lock is erased
-		st.wake(key)
-	}
-	return err
 }
 
 // notSwapped says why a Swap changed nothing: errAgain if it should have.
@@ -238,8 +234,11 @@ func (st *Store) notSwapped(c *conn, key session.StoreKey, rec *session.Record, 
 	f, err := st.look(c, key, rec.Write, old)
 	repeated := rec.Repeat || c.repeated
 	switch {
-	case err != nil || f.knows():
+	case err != nil:
 		return err
+	case f.knows():
+		st.wakeAgain(c, key, rec)
+		return nil
 	case !f.isLive() && repeated:
 		return session.ErrOutcomeUnknown
 	case !f.isLive():
