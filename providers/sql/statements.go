@@ -90,8 +90,8 @@ var phrases = [][2]string{
 	{"{slid}", `CASE WHEN t.expires < {clock} + {us t.idle} THEN GREATEST(t.expires, {fresh}) ELSE t.expires END`},
 	{"{fresh}", `LEAST(CASE WHEN t.idle > 0 THEN {clock} + {us (t.idle + t.refresh)} END,
 		CASE WHEN t.lifetime > 0 THEN t.created + {us t.lifetime} END, 'infinity')`},
-	{"{fresh as given}", `LEAST(CASE WHEN @idle > 0 THEN {clock} + {us (@idle + @refresh)} END,
-		CASE WHEN @lifetime > 0 THEN t.created + {us @lifetime} END, 'infinity')`},
+	{"{fresh as given}", `LEAST(CASE WHEN @idle::bigint > 0 THEN {clock} + {us (@idle::bigint + @refresh::bigint)} END,
+		CASE WHEN @lifetime::bigint > 0 THEN t.created + {us @lifetime} END, 'infinity')`},
 
 	{"{last suffix}", `'\xffffffffffffffff'::bytea`},
 	{"{async}", `set_config('synchronous_commit', 'off', true) = 'off'`},
