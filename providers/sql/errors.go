@@ -152,7 +152,7 @@ func remedy(err error) string {
 		return "the database is out of memory"
 	case "53300":
 		return "raise max_connections, or lower the pools' MaxConns"
-	case "42P05", "08P01":
+	case "42P05", "26000", "08P01":
 		return "behind pgbouncer in transaction mode set default_query_exec_mode=cache_describe, and Config.Listen to ListenOff"
 	case "25006":
 		return "the database takes no writes: name the primary, or set target_session_attrs=read-write"
