@@ -7,17 +7,11 @@ import (
 	sqlstore "github.com/sessionstate/sessionstate/providers/sql"
 )
 
-// TestConformance proves the store rules S1 to S16, with everything that is
-// optional, for both kinds of table.
+// TestConformance proves the store rules S1 to S16, with everything that is optional.
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for name, config := range map[string]sqlstore.Config{"durable": {}, "volatile": {Volatile: true}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			sessiontest.RunStore(t, func(tb testing.TB) sessiontest.Harness {
-				db := newDatabase(tb)
-				return db.harness(tb, db.open(tb, config), db.open(tb, config))
-			}, sessiontest.Want{Watcher: true, OwnerIndex: true, Iterator: true, Pinger: true})
-		})
-	}
+	sessiontest.RunStore(t, func(tb testing.TB) sessiontest.Harness {
+		db := newDatabase(tb)
+		return db.harness(tb, db.open(tb, sqlstore.Config{}), db.open(tb, sqlstore.Config{}))
+	}, sessiontest.Want{Watcher: true, OwnerIndex: true, Iterator: true, Pinger: true})
 }

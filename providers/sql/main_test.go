@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -10,8 +11,15 @@ import (
 )
 
 // TestMain fails if goroutines of a Store or of a pool are left when all tests
-// have closed theirs.
+// have closed theirs. More tests run at once than there are processors, since
+// most of what they do is to wait for the server.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	set := false
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
+	if !set {
+		flag.Set("test.parallel", "6")
+	}
 	code := m.Run()
 	if left := leftGoroutines(); code == 0 && left != "" {
 		fmt.Fprintf(os.Stderr, "goroutines are left:\n\n%s\n", left)

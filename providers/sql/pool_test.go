@@ -76,7 +76,7 @@ func TestS14_ExhaustedPool(t *testing.T) {
 func TestS15_ExhaustedPoolWithoutDeadline(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	st, pool := db.storeAt(t, with(db.dsn, "pool_max_conns", "1"), sqlstore.Config{CommandTimeout: 200 * time.Millisecond})
+	st, pool := db.storeAt(t, with(db.dsn, "pool_max_conns", "1"), sqlstore.Config{CommandTimeout: 3 * time.Second})
 	taken, err := pool.Acquire(limit(t, 30*time.Second))
 	must(t, err)
 	defer taken.Release()

@@ -26,21 +26,16 @@ func pooler(tb testing.TB, settings ...string) string {
 	return with(dsn, settings...)
 }
 
-// TestConformance_PgBouncer proves the store rules behind a pooler, in the modes
-// of pgx that are for it.
+// TestConformance_PgBouncer proves the store rules behind a pooler, of processes
+// in the two modes of pgx that are for it, on an UNLOGGED table.
 func TestConformance_PgBouncer(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"cache_describe", "exec"} {
-		t.Run(mode, func(t *testing.T) {
-			dsn := pooler(t, "default_query_exec_mode", mode, "pool_max_conns", "4")
-			t.Parallel()
-			sessiontest.RunStore(t, func(tb testing.TB) sessiontest.Harness {
-				db := newDatabase(tb)
-				off := sqlstore.Config{Listen: sqlstore.ListenOff}
-				return db.harness(tb, unwatched(db.openAt(tb, dsn, off)), unwatched(db.openAt(tb, dsn, off)))
-			}, sessiontest.Want{OwnerIndex: true, Iterator: true, Pinger: true})
-		})
-	}
+	here, there := pooler(t, "default_query_exec_mode", "cache_describe"), pooler(t, "default_query_exec_mode", "exec")
+	sessiontest.RunStore(t, func(tb testing.TB) sessiontest.Harness {
+		db := newDatabase(tb)
+		config := sqlstore.Config{Listen: sqlstore.ListenOff, Volatile: true}
+		return db.harness(tb, unwatched(db.openAt(tb, here, config)), unwatched(db.openAt(tb, there, config)))
+	}, sessiontest.Want{OwnerIndex: true, Iterator: true, Pinger: true})
 }
 
 // TestPgBouncer_SimpleProtocol: the mode without parameters works as well. It
