@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sessionstate/sessionstate/internal/e2e/wire"
+)
+
+// fleet is the processes of the service. Each has a slot; what is started in the
+// place of one that was killed has the same slot. It is safe for concurrent use,
+// but a slot is one goroutine's.
+type fleet struct {
+	set *settings
+	dsn string
+	dir string
+
+	mu    sync.Mutex
+	slots []*process // nil: not running
+	all   []*process
+}
+
+// process is one life of a slot.
+type process struct {
+	*child
+	slot    int
+	name    string
+	url     string
+	journal string
+	halts   []halt
+}
+
+// halt is a time in which a process did nothing.
+type halt struct {
+	from, to int64 // to: when it was certainly dead, or went on
+	killed   bool
+}
+
+func newFleet(set *settings, dsn, dir string) *fleet {
+	return &fleet{set: set, dsn: dsn, dir: dir, slots: make([]*process, set.processes)}
+}
+
+// start starts a process in a free slot and waits until it serves.
+func (f *fleet) start(ctx context.Context, slot int) error {
+	p, err := f.launch(ctx, slot, f.set.broken)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.slots[slot] = p
+	return nil
+}
+
+// launch starts a process that is in no slot yet.
+func (f *fleet) launch(ctx context.Context, slot int, broken string) (*process, error) {
+	f.mu.Lock()
+	p := &process{slot: slot, name: fmt.Sprintf("process %d.%d", slot, len(f.all))}
+	f.mu.Unlock()
+	base := filepath.Join(f.dir, strings.ReplaceAll(p.name, " ", "-"))
+	p.journal = base + ".journal"
+	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("30 seconds have passed"))
+	defer cancel()
+	var err error
+	p.child, p.url, err = startServing(ctx, f.set.service, []string{
+		"-table", f.set.table,
+		"-journal", p.journal,
+		"-break", broken,
+		"-retries", strconv.Itoa(f.set.retries),
+		"-lease", f.set.lease.String(),
+		"-acquire-timeout", f.set.acquireTimeout().String(),
+		"-store-timeout", f.set.storeTimeout().String(),
+		"-save-timeout", f.set.saveTimeout().String(),
+	}, []string{"E2E_DSN=" + f.dsn}, base+".errors")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = append(f.all, p)
+	return p, nil
+}
+
+// get returns the process in a slot, or in the next that has one; nil if none
+// has.
+func (f *fleet) get(slot int) *process {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.slots {
+		if p := f.slots[(slot+i)%len(f.slots)]; p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// kill ends the process of a slot without a warning.
+func (f *fleet) kill(slot int) {
+	f.mu.Lock()
+	p := f.slots[slot]
+	f.slots[slot] = nil
+	f.mu.Unlock()
+	if p == nil {
+		return
+	}
+	h := halt{from: wire.Now(), killed: true}
+	p.child.kill()
+	h.to = wire.Now()
+	p.halts = append(p.halts, h)
+}
+
+// stop halts the process of a slot until resume. Clients do not know.
+func (f *fleet) stop(slot int) (resume func()) {
+	p := f.get(slot)
+	h := halt{from: wire.Now()}
+	p.signal(syscall.SIGSTOP)
+	return func() {
+		h.to = wire.Now()
+		p.signal(syscall.SIGCONT)
+		p.halts = append(p.halts, h)
+	}
+}
+
+// end ends all processes in the ordinary way, and reports those that did not
+// end well.
+func (f *fleet) end() (failed []string) {
+	f.mu.Lock()
+	running := make([]*process, 0, len(f.slots))
+	for slot, p := range f.slots {
+		if p != nil {
+			running = append(running, p)
+		}
+		f.slots[slot] = nil
+	}
+	f.mu.Unlock()
+	errs := make([]error, len(running))
+	var wg sync.WaitGroup
+	for i, p := range running {
+		wg.Go(func() { errs[i] = p.end(30 * time.Second) })
+	}
+	wg.Wait()
+	for i, p := range running {
+		if errs[i] != nil {
+			failed = append(failed, fmt.Sprintf("%s: %v; it says:\n%s", p.name, errs[i], p.said()))
+		}
+	}
+	for _, p := range f.all {
+		text, err := os.ReadFile(p.errors)
+		if err != nil || bytes.Contains(text, []byte("DATA RACE")) || bytes.Contains(text, []byte("panic: ")) || bytes.Contains(text, []byte("http: panic")) {
+			failed = append(failed, fmt.Sprintf("%s: %v\n%s", p.name, err, text))
+		}
+	}
+	return failed
+}
+
+// killAll leaves nothing behind, however far the run got.
+func (f *fleet) killAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.all {
+		p.child.kill()
+	}
+}
+
+// events returns what is in a process's journal.
+func (p *process) events() ([]wire.Event, error) {
+	text, err := os.ReadFile(p.journal)
+	if err != nil {
+		return nil, err
+	}
+	var events []wire.Event
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		var e wire.Event
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return nil, fmt.Errorf("%s: its journal: %w", p.name, err)
+		}
+		events = append(events, e)
+	}
+	return events, lines.Err()
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/sessionstate/sessionstate/internal/e2e/wire"
+)
+
+// holder is a request that was told that it holds a session alone.
+type holder struct {
+	wire.ID
+	process *process
+	asked   int64   // when the store was asked for the lock
+	entered int64   // when the handler had it
+	left    int64   // when it did not use the session any more
+	done    int64   // when it was released; MaxInt64: it never was
+	renewed []int64 // when the store was asked for renewals that it granted
+}
+
+// holdersOf reads the journals. A holder that was killed held its session until
+// its process was gone.
+func holdersOf(processes []*process) ([]*holder, error) {
+	var all []*holder
+	for _, p := range processes {
+		events, err := p.events()
+		if err != nil {
+			return nil, err
+		}
+		end := int64(math.MaxInt64)
+		for _, h := range p.halts {
+			if h.killed {
+				end = h.to
+			}
+		}
+		holds := make(map[wire.ID]*holder)
+		for _, e := range events {
+			h := holds[e.ID]
+			switch {
+			case e.Kind == wire.Enter:
+				h = &holder{ID: e.ID, process: p, asked: e.Asked, entered: e.At, left: end, done: math.MaxInt64}
+				holds[e.ID] = h
+				all = append(all, h)
+			case h == nil: // of a Concurrent request, which holds a lock for its save only
+			case e.Kind == wire.Extend:
+				h.renewed = append(h.renewed, e.Asked)
+			case e.Kind == wire.Leave:
+				h.left = e.At
+			case e.Kind == wire.Done:
+				h.done = e.At
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *holder) int {
+		return cmp.Or(cmp.Compare(a.Session, b.Session), cmp.Compare(a.entered, b.entered))
+	})
+	return all, nil
+}
+
+func (h *holder) describe(begun int64) string {
+	until := "it never left"
+	if h.left != math.MaxInt64 {
+		until = fmt.Sprintf("left at %.3fms", millis(h.left-begun))
+	}
+	if h.done == math.MaxInt64 {
+		until += ", never released it"
+	}
+	text := fmt.Sprintf("%v (%s) asked at %.3fms, held the session from %.3fms, %s",
+		h.ID, h.process.name, millis(h.asked-begun), millis(h.entered-begun), until)
+	for _, at := range h.renewed {
+		text += fmt.Sprintf(", renewed at %.3fms", millis(at-begun))
+	}
+	for _, halt := range h.process.halts {
+		if halt.from < h.left && halt.to > h.asked {
+			text += fmt.Sprintf(", its process was halted from %.3fms to %.3fms", millis(halt.from-begun), millis(halt.to-begun))
+		}
+	}
+	return text
+}
+
+// lapsed reports whether the lease of h may have lapsed before the instant, so
+// that others could rightly get the session.
+func (h *holder) lapsed(before, lease int64) bool {
+	from := h.asked
+	for _, at := range h.renewed {
+		if at < before {
+			from = max(from, at)
+		}
+	}
+	return from+lease <= before
+}
+
+// checkHolders looks for two who held one session at the same time. It is no
+// mistake if the lease of one had lapsed, or a crash of the database has
+// forgotten its lock; but then its changes must not have been stored.
+func (e *evidence) checkHolders(res *result) {
+	lease := e.set.lease.Nanoseconds()
+	var open []*holder // of one session, that may not have left yet
+	for _, b := range e.holders {
+		open = slices.DeleteFunc(open, func(a *holder) bool { return a.Session != b.Session || a.left <= b.entered })
+		for _, a := range open {
+			crashed := slices.ContainsFunc(e.crashes, func(at int64) bool {
+				return at >= min(a.asked, b.asked) && at <= max(a.entered, b.entered)
+			})
+			aLapsed, bLapsed := a.lapsed(b.entered, lease), b.lapsed(a.entered, lease)
+			aStored, bStored := e.states[a.Session].Ledger.Has(a.ID), e.states[b.Session].Ledger.Has(b.ID)
+			var wrong string
+			switch {
+			case aStored && bStored:
+				wrong = "both have changed it"
+			case !crashed && !aLapsed && !bLapsed:
+				wrong = "neither's lease had lapsed"
+			case !crashed && aLapsed && !bLapsed && aStored, !crashed && bLapsed && !aLapsed && bStored:
+				wrong = "the one whose lease had lapsed has changed it"
+			default:
+				res.leasesLost++
+				continue
+			}
+			res.overlaps++
+			res.report("two held one session at once, and %s:\n    %s\n    %s", wrong, a.describe(e.begun), b.describe(e.begun))
+		}
+		open = append(open, b)
+	}
+}
+
+// checkFreed measures how long the sessions of holders that were killed, or
+// stopped for longer than a lease, stayed locked for those who waited.
+func (e *evidence) checkFreed(res *result) {
+	bySession := make(map[int][]*holder)
+	for _, h := range e.holders {
+		bySession[h.Session] = append(bySession[h.Session], h)
+	}
+	asking := make(map[int][]*operation)
+	for i := range e.history {
+		if o := &e.history[i]; o.mode == wire.ModeExclusive {
+			asking[o.Session] = append(asking[o.Session], o)
+		}
+	}
+	lease := e.set.lease.Nanoseconds()
+	for _, h := range e.holders {
+		for _, halt := range h.process.halts {
+			if h.entered > halt.from || h.done <= halt.from || halt.to-halt.from < lease && !halt.killed {
+				continue
+			}
+			// The next to hold it, and who can tell that it took long: only
+			// those who asked before the lease was over, and were answered.
+			next := int64(math.MaxInt64)
+			for _, n := range bySession[h.Session] {
+				if n.entered > halt.from && n != h {
+					next = n.entered
+					break
+				}
+			}
+			waited := int64(-1)
+			for _, o := range asking[h.Session] {
+				if o.ID == h.ID || !o.answered || o.invoke > halt.from+lease || o.replied < halt.from {
+					continue
+				}
+				waited = max(waited, min(next, o.replied)-halt.from)
+			}
+			if waited < 0 {
+				continue
+			}
+			res.haltedHolders++
+			res.longestFree = max(res.longestFree, waited)
+			if waited > lease+slack.Nanoseconds() {
+				res.notFreed++
+				what := "stopped"
+				if halt.killed {
+					what = "killed"
+				}
+				res.report("the session of a holder that was %s stayed locked for %.0fms, its lease is %v:\n    %s",
+					what, millis(waited), e.set.lease, h.describe(e.begun))
+			}
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sessionstate/sessionstate/internal/e2e/wire"
+)
+
+// evidence is all that is known of a run.
+type evidence struct {
+	set          *settings
+	begun, ended int64
+	history      []operation
+	holders      []*holder    // by session and time
+	states       []wire.State // by session, at the end
+	locks        int          // that are left at the end
+	processes    []*process
+	crashes      []int64
+	marks        []mark
+	failed       []string // processes that did not end well
+}
+
+// result is a run's line of the table, and what is wrong.
+type result struct {
+	set                         *settings
+	seconds                     float64
+	operations, faults          int
+	confirmed, refused, unknown int
+
+	lost          int // confirmed, and not there
+	twice         int // made more than once
+	uncalled      int // refused for certain, and there
+	overlaps      int // two holders at once, without an excuse
+	disordered    int // sessions whose history is not linearizable
+	notFreed      int // sessions that stayed locked for too long after their holder's death
+	other         int // what should never be seen
+	leasesLost    int // two holders at once, since the lease of one had lapsed
+	longestGap    int64
+	longestFree   int64
+	haltedHolders int
+
+	problems []string
+}
+
+// report notes what is wrong, in words.
+func (res *result) report(format string, args ...any) {
+	res.problems = append(res.problems, fmt.Sprintf(format, args...))
+}
+
+// ok reports whether nothing is wrong.
+func (res *result) ok() bool { return len(res.problems) == 0 }
+
+// maxProblems is how many of a run's problems are printed.
+const maxProblems = 12
+
+// explain returns what is wrong, for people.
+func (res *result) explain() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "mode %s, seed %d: %d problems:\n", res.set.mode, res.set.seed, len(res.problems))
+	for i, p := range res.problems {
+		if i == maxProblems {
+			fmt.Fprintf(&b, "  … and %d more\n", len(res.problems)-i)
+			break
+		}
+		fmt.Fprintf(&b, "- %s\n", p)
+	}
+	return b.String()
+}
+
+// judge looks for what must not be.
+func judge(e *evidence) *result {
+	res := &result{set: e.set, seconds: e.set.time.Seconds(), operations: len(e.history), faults: len(e.marks)}
+	for i := range e.history {
+		switch o := &e.history[i]; o.outcome {
+		case confirmed:
+			res.confirmed++
+		case refused:
+			res.refused++
+		case unknown:
+			res.unknown++
+		default:
+			res.other++
+			res.report("a reply that nobody should get: %s", o.describe(e.begun))
+		}
+	}
+	for _, text := range e.failed {
+		res.other++
+		res.report("%s", text)
+	}
+	if e.locks > 0 {
+		res.other++
+		res.report("%d sessions are still locked, more than a lease after everybody has gone", e.locks)
+	}
+	e.checkLedgers(res)
+	e.checkHolders(res)
+	e.checkFreed(res)
+	e.checkOrder(res)
+	e.measureGap(res)
+	return res
+}
+
+// checkLedgers compares what clients were told with what is stored.
+func (e *evidence) checkLedgers(res *result) {
+	for i, state := range e.states {
+		switch {
+		case state.Gone:
+			res.other++
+			res.report("session %d is gone", i)
+		case state.Counter != state.Made || state.Made != state.Ledger.Len():
+			res.other++
+			res.report("session %d: its counter is %d, and its ledger has %d increments: two values that only change together have come apart",
+				i, state.Counter, state.Made)
+		}
+	}
+	asked := make([]int, len(e.states))
+	ops := make(map[wire.ID]*operation)
+	for i := range e.history {
+		o := &e.history[i]
+		if !o.increments() {
+			continue
+		}
+		ops[o.ID] = o
+		made := e.states[o.Session].Ledger.Has(o.ID)
+		switch {
+		case made && o.outcome == refused:
+			res.uncalled++
+			res.report("an increment was refused for certain, and is stored: %s", o.describe(e.begun))
+		case !made && o.outcome == confirmed:
+			res.lost++
+			res.report("an increment was confirmed, and is not stored: %s", o.describe(e.begun))
+		}
+		if made {
+			asked[o.Session]++
+		}
+	}
+	for i, state := range e.states {
+		for _, id := range state.Ledger.Again {
+			res.twice++
+			text := "by nobody that is known"
+			if o := ops[id]; o != nil {
+				text = o.describe(e.begun)
+			}
+			res.report("an increment was made more than once: %s", text)
+		}
+		if n := state.Ledger.Len() - len(state.Ledger.Again); n > asked[i] {
+			res.other++
+			res.report("session %d has %d increments that nobody has asked for", i, n-asked[i])
+		}
+	}
+}
+
+// measureGap finds the longest time in which the hot session was of use to
+// nobody.
+func (e *evidence) measureGap(res *result) {
+	var at []int64
+	for i := range e.history {
+		if o := &e.history[i]; o.Session == 0 && o.outcome == confirmed {
+			at = append(at, o.replied)
+		}
+	}
+	slices.SortFunc(at, cmp.Compare[int64])
+	for i := 1; i < len(at); i++ {
+		res.longestGap = max(res.longestGap, at[i]-at[i-1])
+	}
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"io"
+	"time"
+)
+
+// settings say what a run does.
+type settings struct {
+	mode      string // what goes wrong: the name of a fault
+	seed      uint64
+	time      time.Duration // how long clients ask
+	processes int
+	clients   int
+	cool      int           // sessions beside the hot one
+	lease     time.Duration // Config.LockLease
+	hold      time.Duration // the longest ordinary hold
+	think     time.Duration // the longest pause of a client between two requests
+	service   string        // the program
+	table     string
+	progress  io.Writer
+
+	// What follows breaks the service on purpose: see its flag -break.
+	broken  string
+	retries int    // sqlstore.Config.MaxRetries
+	options string // of the DSN
+}
+
+// Timeouts are in proportion to the lease, so that a short run gets to see them
+// pass.
+func (s *settings) acquireTimeout() time.Duration { return 5 * s.lease }
+func (s *settings) storeTimeout() time.Duration   { return s.lease }
+func (s *settings) saveTimeout() time.Duration    { return 2 * s.lease }
+
+// patience is how long a client waits for a reply: longer than the service can
+// take, unless something holds it up.
+func (s *settings) patience() time.Duration {
+	return s.acquireTimeout() + 2*s.saveTimeout() + 3*s.lease + 5*time.Second
+}
+
+// slack is what may be added to a lease before somebody who waits for it has the
+// session: the longest polling interval, and the time that a busy machine takes.
+const slack = 1500 * time.Millisecond
