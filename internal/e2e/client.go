@@ -75,7 +75,7 @@ func (c *client) next() (op operation, query url.Values, patience time.Duration)
 	case x < 55:
 		op.mode = wire.ModeExclusive
 		hold := upTo(c.rng, c.set.hold)
-		if op.Session != 0 && c.rng.IntN(25) == 0 {
+		if op.Session != 0 && c.rng.IntN(c.set.long) == 0 {
 			hold = c.set.lease/2 + upTo(c.rng, c.set.lease) // so long that the lease is renewed
 		}
 		query.Set("hold", hold.String())

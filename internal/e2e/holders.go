@@ -134,7 +134,7 @@ func (e *evidence) checkFreed(res *result) {
 	}
 	asking := make(map[int][]*operation)
 	for i := range e.history {
-		if o := &e.history[i]; o.mode == wire.ModeExclusive {
+		if o := &e.history[i]; o.mode == wire.ModeExclusive && o.answered && !e.halted(o) {
 			asking[o.Session] = append(asking[o.Session], o)
 		}
 	}
@@ -145,7 +145,8 @@ func (e *evidence) checkFreed(res *result) {
 				continue
 			}
 			// The next to hold it, and who can tell that it took long: only
-			// those who asked before the lease was over, and were answered.
+			// those who asked before the lease was over, and were answered by a
+			// process that was not halted itself.
 			next := int64(math.MaxInt64)
 			for _, n := range bySession[h.Session] {
 				if n.entered > halt.from && n != h {
@@ -155,7 +156,7 @@ func (e *evidence) checkFreed(res *result) {
 			}
 			waited := int64(-1)
 			for _, o := range asking[h.Session] {
-				if o.ID == h.ID || !o.answered || o.invoke > halt.from+lease || o.replied < halt.from {
+				if o.ID == h.ID || o.invoke > halt.from+lease || o.replied < halt.from {
 					continue
 				}
 				waited = max(waited, min(next, o.replied)-halt.from)
@@ -176,4 +177,15 @@ func (e *evidence) checkFreed(res *result) {
 			}
 		}
 	}
+}
+
+// halted reports whether the process that an operation was sent to was halted
+// meanwhile.
+func (e *evidence) halted(o *operation) bool {
+	for _, p := range e.processes {
+		if p.name == o.process {
+			return slices.ContainsFunc(p.halts, func(h halt) bool { return h.from < o.replied && h.to > o.invoke })
+		}
+	}
+	return false
 }

@@ -43,7 +43,7 @@ func main() {
 
 // program does what the program does and returns its exit code.
 func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	set := settings{table: "e2e", progress: stderr}
+	set := settings{table: "e2e", progress: stderr, long: 25}
 	flags := flag.NewFlagSet("e2e", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	mode := flags.String("mode", "all", "what goes wrong: all, or one `mode` of the table")

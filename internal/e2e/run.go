@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -214,6 +215,6 @@ func withOptions(dsn, options string) (string, error) {
 	if options != "" {
 		q.Set("options", options)
 	}
-	u.RawQuery = q.Encode()
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // a + is itself, as in libpq
 	return u.String(), nil
 }

@@ -16,6 +16,7 @@ type settings struct {
 	lease     time.Duration // Config.LockLease
 	hold      time.Duration // the longest ordinary hold
 	think     time.Duration // the longest pause of a client between two requests
+	long      int           // one in so many Exclusive requests of a cool session holds it for about a lease
 	service   string        // the program
 	table     string
 	progress  io.Writer

@@ -77,7 +77,7 @@ type lostUpdate struct {
 }
 
 func (s *lostUpdate) Save(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, how session.Commit) error {
-	if s.n.Add(1)%100 == 0 {
+	if s.n.Add(1)%25 == 0 {
 		return s.Release(ctx, key, token)
 	}
 	return s.Store.Save(ctx, key, rec, token, how)
@@ -91,7 +91,7 @@ type repeatApplied struct {
 
 func (s *repeatApplied) Swap(ctx context.Context, key session.StoreKey, rec session.Record, old session.WriteID) error {
 	err := s.Store.Swap(ctx, key, rec, old)
-	if err == nil && s.n.Add(1)%50 == 0 {
+	if err == nil && s.n.Add(1)%10 == 0 {
 		return session.ErrConflict
 	}
 	return err

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sessionstate/sessionstate/internal/servers/postgres"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := common.close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// shared is what the tests build and start once.
+type shared struct {
+	once   sync.Once
+	err    error
+	dir    string
+	reaper string
+	set    settings         // with the service
+	server *postgres.Server // that nobody crashes
+	turns  chan struct{}    // to run
+}
+
+var common shared
+
+// get builds the programs and starts the server.
+func (s *shared) get(t *testing.T) *shared {
+	t.Helper()
+	_, err := postgres.Find()
+	if errors.Is(err, postgres.ErrNotFound) && (os.Getenv("SESSION_TEST_REQUIRE") != "1" || os.Getenv("SESSION_TEST_POSTGRES") != "") {
+		t.Skip(err)
+	}
+	s.once.Do(func() { s.err = s.start() })
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s
+}
+
+func (s *shared) start() (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	if s.dir, err = os.MkdirTemp("", "sessionstate-e2e-"); err != nil {
+		return err
+	}
+	var service string
+	if service, err = build(ctx, servicePackage, s.dir, raceDetector); err != nil {
+		return err
+	}
+	if s.reaper, err = build(ctx, reaperPackage, s.dir, raceDetector); err != nil {
+		return err
+	}
+	s.set = settings{
+		processes: 4, clients: 64, cool: 60, long: 12,
+		lease: time.Second, hold: 2 * time.Millisecond, think: 60 * time.Millisecond,
+		service: service,
+	}
+	s.turns = make(chan struct{}, sideBySide)
+	s.server, err = postgres.Start(ctx, postgres.Options{NoSync: true, Settings: map[string]string{"max_connections": "400"}})
+	return err
+}
+
+func (s *shared) close() (err error) {
+	if s.server != nil {
+		err = s.server.Close()
+	}
+	if s.dir != "" {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return err
+}
+
+// serverFor returns the server for a mode: one of its own for those that crash
+// it.
+func (s *shared) serverFor(t *testing.T, mode string) *postgres.Server {
+	t.Helper()
+	if mode != "crash" {
+		return s.server
+	}
+	server, err := postgres.Start(t.Context(), postgres.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// started is a run that is under way.
+type started struct {
+	done chan struct{}
+	res  *result
+	err  error
+}
+
+// start starts a run in the background: most of their time is spent waiting, so
+// that more of them go side by side than there are processors.
+func start(ctx context.Context, set *settings, server *postgres.Server, turns chan struct{}) *started {
+	s := &started{done: make(chan struct{})}
+	go func() { // ends with the run, or with ctx
+		defer close(s.done)
+		select {
+		case turns <- struct{}{}:
+			defer func() { <-turns }()
+			s.res, s.err = run(ctx, set, server)
+		case <-ctx.Done():
+			s.err = ctx.Err()
+		}
+	}()
+	return s
+}
+
+// wait returns what has become of the run.
+func (s *started) wait(t *testing.T) *result {
+	t.Helper()
+	<-s.done
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.res
+}
+
+// sideBySide is how many runs may be under way at once.
+const sideBySide = 5

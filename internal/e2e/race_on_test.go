@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// raceDetector: the service is watched if the tests are.
+const raceDetector = true

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRun has each fault act on the service for a few seconds: nothing of what
+// clients were told may be wrong.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	s := common.get(t)
+	runs := make(map[string]*started)
+	for _, f := range faults() {
+		set := s.set
+		set.mode, set.table, set.seed, set.time, set.progress = f.name, "run_"+f.name, rand.Uint64(), 5*time.Second, io.Discard
+		runs[f.name] = start(t.Context(), &set, s.serverFor(t, f.name), s.turns)
+	}
+	var results []*result
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			res := runs[f.name].wait(t)
+			results = append(results, res)
+			if !res.ok() {
+				t.Error(res.explain())
+			}
+			enough(t, res)
+		})
+	}
+	var table strings.Builder
+	printTable(&table, &s.set, s.server.Version(), results)
+	t.Logf("\n%s", &table)
+}
+
+// enough checks that a run has seen what it is for: one in which nothing
+// happens finds nothing wrong.
+func enough(t *testing.T, res *result) {
+	t.Helper()
+	if res.confirmed < 100 {
+		t.Errorf("only %d operations of %d were confirmed", res.confirmed, res.operations)
+	}
+	if res.set.mode == "none" {
+		if res.confirmed < res.operations*9/10 {
+			t.Errorf("only %d operations of %d were confirmed, though nothing went wrong", res.confirmed, res.operations)
+		}
+		return
+	}
+	if res.faults < 2 {
+		t.Errorf("only %d disturbances", res.faults)
+	}
+	if (res.set.mode == "kill" || res.set.mode == "stop") && res.haltedHolders == 0 {
+		t.Error("no process was halted while it held a session that somebody waited for")
+	}
+}
+
+// TestRun_Catches: the same finds out what is wrong with stores that are broken
+// on purpose.
+func TestRun_Catches(t *testing.T) {
+	t.Parallel()
+	s := common.get(t)
+	for _, c := range []struct {
+		mode, broken string
+		options      string
+		retries      int
+		cool, long   int
+		seconds      time.Duration
+		caught       func(*result) bool
+	}{
+		{mode: "none", broken: "no-lock", caught: func(r *result) bool { return r.lost > 0 && r.overlaps > 0 && r.disordered > 0 }},
+		{mode: "none", broken: "lost-update", caught: func(r *result) bool { return r.lost > 0 && r.disordered > 0 }},
+		{mode: "none", broken: "repeat-applied", caught: func(r *result) bool { return r.twice > 0 }},
+		{mode: "none", broken: "no-renewal", cool: 10, long: 10, caught: func(r *result) bool { return r.overlaps > 0 }},
+		{mode: "none", broken: "stale-reads", caught: func(r *result) bool { return r.disordered > 0 && r.lost == 0 }},
+		{mode: "kill", broken: "long-lease", cool: 4, long: 3, caught: func(r *result) bool { return r.notFreed > 0 }},
+		{mode: "stop", broken: "lapsed-saves", cool: 10, long: 6, caught: func(r *result) bool { return r.lost > 0 && r.overlaps > 0 }},
+		{mode: "crash", options: "-c synchronous_commit=off", caught: func(r *result) bool { return r.lost > 0 }},
+		{mode: faultNetwork, broken: "forgets-writes", retries: -1, seconds: 5, caught: func(r *result) bool { return r.uncalled+r.twice > 0 }},
+	} {
+		name := strings.ReplaceAll(cmp.Or(c.broken, "not-durable"), "-", "_")
+		set := s.set
+		set.mode, set.table, set.seed, set.time, set.progress = c.mode, "broken_"+name, rand.Uint64(), cmp.Or(c.seconds, 3)*time.Second, io.Discard
+		set.broken, set.options, set.retries = c.broken, c.options, c.retries
+		set.processes, set.clients, set.lease, set.think = 3, 32, 500*time.Millisecond, 10*time.Millisecond
+		set.cool, set.long = cmp.Or(c.cool, 50), cmp.Or(c.long, 1000)
+		broken := start(t.Context(), &set, s.serverFor(t, c.mode), s.turns)
+		defer t.Run(name, func(t *testing.T) {
+			res := broken.wait(t)
+			if !c.caught(res) {
+				t.Errorf("not caught: %+v\n%s", *res, res.explain())
+			} else if testing.Verbose() {
+				t.Log(res.explain())
+			}
+		})
+	}
+}
+
+// TestProgram: the program's flags, table and exit codes.
+func TestProgram(t *testing.T) {
+	common.get(t)
+	var stdout, stderr strings.Builder
+	args := []string{"-time", "1s", "-mode", "none", "-seed", "7", "-clients", "8", "-processes", "2", "-cool", "4", "-nosync"}
+	if code := program(t.Context(), args, &stdout, &stderr); code != 0 {
+		t.Errorf("exit code %d; it says:\n%s%s", code, &stdout, &stderr)
+	}
+	for _, want := range []string{"seed 7", "2 processes, 8 clients", "none |", "lost", "longest wait"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, &stdout)
+		}
+	}
+	for _, wrong := range [][]string{{"-mode", "flood"}, {"-clients", "0"}, {"-lease", "1ms"}, {"more"}, {"-nothing"}} {
+		if code := program(t.Context(), wrong, &stdout, &stderr); code != 2 {
+			t.Errorf("%q: exit code %d, want 2", wrong, code)
+		}
+	}
+}
+
+// TestRun_Interrupted: what a run has started ends with it.
+func TestRun_Interrupted(t *testing.T) {
+	s := common.get(t)
+	set := s.set
+	set.mode, set.table, set.seed, set.time, set.progress = "none", "interrupted", 1, time.Hour, t.Output()
+	set.processes, set.clients, set.cool = 2, 4, 2
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	set.progress = writerFunc(func(b []byte) (int, error) { return len(b), nil })
+	time.AfterFunc(time.Second, cancel)
+	before := temporaries(t)
+	if res, err := run(ctx, &set, s.server); err == nil {
+		t.Errorf("%+v, want an error", res)
+	}
+	if after := temporaries(t); after > before {
+		t.Errorf("%d temporary folders before, %d after", before, after)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+func temporaries(t *testing.T) (n int) {
+	t.Helper()
+	entries, err := os.ReadDir(os.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "sessionstate-e2e-") {
+			n++
+		}
+	}
+	return n
+}
