@@ -28,13 +28,16 @@ type client struct {
 	http    *http.Client
 	cookies []string    // by session; the first is the hot one
 	numbers map[int]int // by session: the last increment asked for
-	done    *atomic.Int64
+	count   *counts
 	history []operation
 }
 
-func newClient(set *settings, f *fleet, n int, cookies []string, done *atomic.Int64) *client {
+// counts say how far a run is.
+type counts struct{ requests, confirmed atomic.Int64 }
+
+func newClient(set *settings, f *fleet, n int, cookies []string, count *counts) *client {
 	return &client{
-		set: set, fleet: f, n: n, cookies: cookies, done: done,
+		set: set, fleet: f, n: n, cookies: cookies, count: count,
 		rng:     rand.New(rand.NewPCG(set.seed, uint64(n))),
 		http:    &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}},
 		numbers: make(map[int]int),
@@ -54,7 +57,10 @@ func (c *client) run(ctx context.Context) {
 		op.process = p.name
 		c.ask(p.url, &op, query, patience)
 		c.history = append(c.history, op)
-		c.done.Add(1)
+		c.count.requests.Add(1)
+		if op.outcome == confirmed {
+			c.count.confirmed.Add(1)
+		}
 		rest := upTo(c.rng, c.set.think)
 		if op.outcome != confirmed {
 			rest += 50 * time.Millisecond // as clients should

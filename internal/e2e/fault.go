@@ -56,6 +56,23 @@ func faults() []fault {
 	}
 }
 
+// aim returns, every second time, the process that holds the hot session; -1 if
+// it does not try, or finds none.
+func (st *stage) aim(ctx context.Context, rng *rand.Rand) (slot int) {
+	if rng.IntN(2) == 0 {
+		return -1
+	}
+	for range 50 {
+		for slot, p := range st.fleet.slots {
+			if p.holdsHot() {
+				return slot
+			}
+		}
+		pause(ctx, 5*time.Millisecond)
+	}
+	return -1
+}
+
 // between returns a random time.
 func between(rng *rand.Rand, least, most time.Duration) time.Duration {
 	return least + upTo(rng, most-least)
@@ -66,7 +83,10 @@ func killProcesses(ctx context.Context, st *stage, rng *rand.Rand) error {
 		if pause(ctx, between(rng, st.set.lease/4, st.set.lease)); ctx.Err() != nil {
 			return nil
 		}
-		victims := rng.Perm(st.set.processes)[:1+rng.IntN(2)]
+		victims := rng.Perm(st.set.processes)[:min(1+rng.IntN(2), st.set.processes)]
+		if slot := st.aim(ctx, rng); slot >= 0 {
+			victims = []int{slot}
+		}
 		for _, slot := range victims {
 			st.note("SIGKILL for %s", st.fleet.slots[slot].name)
 			st.fleet.kill(slot)
@@ -86,7 +106,10 @@ func stopProcesses(ctx context.Context, st *stage, rng *rand.Rand) error {
 		if pause(ctx, between(rng, st.set.lease/4, st.set.lease)); ctx.Err() != nil {
 			return nil
 		}
-		slot := rng.IntN(st.set.processes)
+		slot := st.aim(ctx, rng)
+		if slot < 0 {
+			slot = rng.IntN(st.set.processes)
+		}
 		st.note("SIGSTOP for %s", st.fleet.slots[slot].name)
 		resume := st.fleet.stop(slot)
 		pause(context.WithoutCancel(ctx), between(rng, st.set.lease+st.set.lease/4, 2*st.set.lease))

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -189,4 +191,32 @@ func (p *process) events() ([]wire.Event, error) {
 		events = append(events, e)
 	}
 	return events, lines.Err()
+}
+
+// holdsHot reports whether a request in the process seems to hold the hot
+// session: the end of the journal says so.
+func (p *process) holdsHot() bool {
+	f, err := os.Open(p.journal)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	const enough = 8 << 10
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	text, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-enough), enough))
+	if err != nil {
+		return false
+	}
+	lines := bytes.Split(text, []byte("\n"))
+	for _, line := range slices.Backward(lines) {
+		var e wire.Event
+		// The first line may have lost its beginning.
+		if json.Unmarshal(line, &e) == nil && e.ID.Session == 0 && e.Kind != wire.Extend {
+			return e.Kind != wire.Done
+		}
+	}
+	return false
 }

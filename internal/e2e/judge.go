@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sessionstate/sessionstate/internal/e2e/wire"
 )
@@ -13,6 +14,7 @@ import (
 type evidence struct {
 	set          *settings
 	begun, ended int64
+	played       int64 // when clients and faults had stopped
 	history      []operation
 	holders      []*holder    // by session and time
 	states       []wire.State // by session, at the end
@@ -72,7 +74,7 @@ func (res *result) explain() string {
 
 // judge looks for what must not be.
 func judge(e *evidence) *result {
-	res := &result{set: e.set, seconds: e.set.time.Seconds(), operations: len(e.history), faults: len(e.marks)}
+	res := &result{set: e.set, seconds: time.Duration(e.played - e.begun).Seconds(), operations: len(e.history), faults: len(e.marks)}
 	for i := range e.history {
 		switch o := &e.history[i]; o.outcome {
 		case confirmed:

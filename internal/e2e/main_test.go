@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// Tests that mostly wait go side by side, however few processors there are.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	if err := common.close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -28,6 +36,7 @@ type shared struct {
 	dir    string
 	reaper string
 	set    settings         // with the service
+	raced  string           // the service, watched by the race detector if the tests are
 	server *postgres.Server // that nobody crashes
 	turns  chan struct{}    // to run
 }
@@ -55,11 +64,21 @@ func (s *shared) start() (err error) {
 		return err
 	}
 	var service string
-	if service, err = build(ctx, servicePackage, s.dir, raceDetector); err != nil {
+	if service, err = build(ctx, servicePackage, s.dir, false); err != nil {
 		return err
 	}
-	if s.reaper, err = build(ctx, reaperPackage, s.dir, raceDetector); err != nil {
+	if s.reaper, err = build(ctx, reaperPackage, s.dir, false); err != nil {
 		return err
+	}
+	s.raced = service
+	if raceDetector {
+		raced := filepath.Join(s.dir, "raced")
+		if err := os.Mkdir(raced, 0o700); err != nil {
+			return err
+		}
+		if s.raced, err = build(ctx, servicePackage, raced, true); err != nil {
+			return err
+		}
 	}
 	s.set = settings{
 		processes: 4, clients: 64, cool: 60, long: 12,

@@ -11,7 +11,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -66,6 +65,7 @@ func tryRun(ctx context.Context, set *settings, server *postgres.Server) (_ *res
 	if err != nil {
 		return nil, err
 	}
+	played := wire.Now()
 	failed := st.fleet.end()
 	states, locks, err := st.finalStates(ctx, cookies, server.DSN())
 	if err != nil {
@@ -76,7 +76,7 @@ func tryRun(ctx context.Context, set *settings, server *postgres.Server) (_ *res
 		return nil, err
 	}
 	return judge(&evidence{
-		set: set, begun: begun, ended: wire.Now(),
+		set: set, begun: begun, played: played, ended: wire.Now(),
 		history: history, holders: holders, states: states, locks: locks,
 		processes: st.fleet.all, crashes: st.crashes, marks: st.marks, failed: failed,
 	}), nil
@@ -95,25 +95,31 @@ func (st *stage) open(ctx context.Context) (cookies []string, err error) {
 	}
 	h := &http.Client{Timeout: st.set.patience(), Transport: &http.Transport{}}
 	defer h.CloseIdleConnections()
-	for i := range 1 + st.set.cool {
-		cookie, err := newSession(ctx, h, st.fleet.get(i%st.set.processes).url)
-		if err != nil {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for len(cookies) < 1+st.set.cool {
+		cookie, err := newSession(ctx, h, st.fleet.get(len(cookies)%st.set.processes).url)
+		switch {
+		case err == nil:
+			cookies = append(cookies, cookie)
+		case ctx.Err() != nil:
 			return nil, err
+		default: // timeouts are short, and a machine may be busy
+			pause(ctx, 100*time.Millisecond)
 		}
-		cookies = append(cookies, cookie)
 	}
 	return cookies, nil
 }
 
 // play lets clients and faults act until time is up, and waits for both.
 func (st *stage) play(ctx context.Context, f *fault, cookies []string) ([]operation, error) {
-	acting, cancel := context.WithTimeout(ctx, st.set.time)
+	acting, cancel := context.WithTimeout(ctx, max(st.set.time, st.set.least.within))
 	defer cancel()
-	done := new(atomic.Int64)
+	count := new(counts)
 	clients := make([]*client, st.set.clients)
 	var wg sync.WaitGroup
 	for n := range clients {
-		clients[n] = newClient(st.set, st.fleet, n, cookies, done)
+		clients[n] = newClient(st.set, st.fleet, n, cookies, count)
 		wg.Go(func() { clients[n].run(acting) })
 	}
 	var faulted error
@@ -123,9 +129,12 @@ func (st *stage) play(ctx context.Context, f *fault, cookies []string) ([]operat
 			cancel()
 		}
 	})
-	wg.Go(func() { st.report(acting, done) })
+	wg.Go(func() {
+		st.watch(acting, count)
+		cancel()
+	})
 	wg.Wait()
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	var history []operation
@@ -135,20 +144,28 @@ func (st *stage) play(ctx context.Context, f *fault, cookies []string) ([]operat
 	return history, faulted
 }
 
-// report says every 10 seconds how far the run is.
-func (st *stage) report(ctx context.Context, done *atomic.Int64) {
-	tick := time.NewTicker(10 * time.Second)
+// watch returns when time is up and the goals are reached. It says every 10
+// seconds how far the run is.
+func (st *stage) watch(ctx context.Context, count *counts) {
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for begun := time.Now(); ; {
+	begun := time.Now()
+	for said := begun; ctx.Err() == nil; {
 		select {
 		case <-tick.C:
-			st.mu.Lock()
-			marks := len(st.marks)
-			st.mu.Unlock()
-			fmt.Fprintf(st.set.progress, "e2e: %s: %v of %v, %d requests, %d disturbances\n",
-				st.set.mode, time.Since(begun).Round(time.Second), st.set.time, done.Load(), marks)
 		case <-ctx.Done():
+		}
+		st.mu.Lock()
+		faults := len(st.marks)
+		st.mu.Unlock()
+		least := &st.set.least
+		if time.Since(begun) >= st.set.time && count.confirmed.Load() >= int64(least.confirmed) && faults >= least.faults {
 			return
+		}
+		if time.Since(said) >= 10*time.Second {
+			said = time.Now()
+			fmt.Fprintf(st.set.progress, "e2e: %s: %v of %v, %d requests, %d disturbances\n",
+				st.set.mode, time.Since(begun).Round(time.Second), st.set.time, count.requests.Load(), faults)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -20,6 +21,13 @@ func TestRun(t *testing.T) {
 	for _, f := range faults() {
 		set := s.set
 		set.mode, set.table, set.seed, set.time, set.progress = f.name, "run_"+f.name, rand.Uint64(), 5*time.Second, io.Discard
+		set.service, set.least = s.raced, goals{confirmed: 300, faults: 8, within: 40 * time.Second}
+		switch f.name {
+		case "none":
+			set.least.faults = 0
+		case "crash":
+			set.least.faults = 4
+		}
 		runs[f.name] = start(t.Context(), &set, s.serverFor(t, f.name), s.turns)
 	}
 	var results []*result
@@ -42,17 +50,15 @@ func TestRun(t *testing.T) {
 // happens finds nothing wrong.
 func enough(t *testing.T, res *result) {
 	t.Helper()
-	if res.confirmed < 100 {
-		t.Errorf("only %d operations of %d were confirmed", res.confirmed, res.operations)
+	if res.confirmed < res.set.least.confirmed || res.faults < res.set.least.faults {
+		t.Errorf("only %d of %d operations were confirmed, with %d disturbances, in %v",
+			res.confirmed, res.operations, res.faults, res.set.least.within)
 	}
 	if res.set.mode == "none" {
 		if res.confirmed < res.operations*9/10 {
 			t.Errorf("only %d operations of %d were confirmed, though nothing went wrong", res.confirmed, res.operations)
 		}
 		return
-	}
-	if res.faults < 2 {
-		t.Errorf("only %d disturbances", res.faults)
 	}
 	if (res.set.mode == "kill" || res.set.mode == "stop") && res.haltedHolders == 0 {
 		t.Error("no process was halted while it held a session that somebody waited for")
@@ -69,7 +75,6 @@ func TestRun_Catches(t *testing.T) {
 		options      string
 		retries      int
 		cool, long   int
-		seconds      time.Duration
 		caught       func(*result) bool
 	}{
 		{mode: "none", broken: "no-lock", caught: func(r *result) bool { return r.lost > 0 && r.overlaps > 0 && r.disordered > 0 }},
@@ -80,17 +85,27 @@ func TestRun_Catches(t *testing.T) {
 		{mode: "kill", broken: "long-lease", cool: 4, long: 3, caught: func(r *result) bool { return r.notFreed > 0 }},
 		{mode: "stop", broken: "lapsed-saves", cool: 10, long: 6, caught: func(r *result) bool { return r.lost > 0 && r.overlaps > 0 }},
 		{mode: "crash", options: "-c synchronous_commit=off", caught: func(r *result) bool { return r.lost > 0 }},
-		{mode: faultNetwork, broken: "forgets-writes", retries: -1, seconds: 5, caught: func(r *result) bool { return r.uncalled+r.twice > 0 }},
+		{mode: faultNetwork, broken: "forgets-writes", retries: -1, caught: func(r *result) bool { return r.uncalled+r.twice > 0 }},
 	} {
 		name := strings.ReplaceAll(cmp.Or(c.broken, "not-durable"), "-", "_")
 		set := s.set
-		set.mode, set.table, set.seed, set.time, set.progress = c.mode, "broken_"+name, rand.Uint64(), cmp.Or(c.seconds, 3)*time.Second, io.Discard
-		set.broken, set.options, set.retries = c.broken, c.options, c.retries
-		set.processes, set.clients, set.lease, set.think = 3, 32, 500*time.Millisecond, 10*time.Millisecond
+		set.mode, set.progress, set.broken, set.options, set.retries = c.mode, io.Discard, c.broken, c.options, c.retries
+		set.processes, set.clients, set.think = 3, 32, 10*time.Millisecond
 		set.cool, set.long = cmp.Or(c.cool, 50), cmp.Or(c.long, 1000)
-		broken := start(t.Context(), &set, s.serverFor(t, c.mode), s.turns)
+		server := s.serverFor(t, c.mode)
+		attempt := func(n int) *started {
+			set := set
+			set.seed, set.table, set.time = rand.Uint64(), fmt.Sprintf("broken_%s_%d", name, n), time.Duration(2<<n)*time.Second
+			set.least = goals{confirmed: 500 << n, within: 2 * set.time}
+			return start(t.Context(), &set, server, s.turns)
+		}
+		first := attempt(0)
 		defer t.Run(name, func(t *testing.T) {
-			res := broken.wait(t)
+			res := first.wait(t)
+			for n := 1; !c.caught(res) && n < 4; n++ { // what is rare may not happen at first
+				t.Logf("not caught in %.0f s", res.seconds)
+				res = attempt(n).wait(t)
+			}
 			if !c.caught(res) {
 				t.Errorf("not caught: %+v\n%s", *res, res.explain())
 			} else if testing.Verbose() {
@@ -102,6 +117,7 @@ func TestRun_Catches(t *testing.T) {
 
 // TestProgram: the program's flags, table and exit codes.
 func TestProgram(t *testing.T) {
+	t.Parallel()
 	common.get(t)
 	var stdout, stderr strings.Builder
 	args := []string{"-time", "1s", "-mode", "none", "-seed", "7", "-clients", "8", "-processes", "2", "-cool", "4", "-nosync"}
@@ -122,6 +138,7 @@ func TestProgram(t *testing.T) {
 
 // TestRun_Interrupted: what a run has started ends with it.
 func TestRun_Interrupted(t *testing.T) {
+	t.Parallel()
 	s := common.get(t)
 	set := s.set
 	set.mode, set.table, set.seed, set.time, set.progress = "none", "interrupted", 1, time.Hour, t.Output()

@@ -10,6 +10,7 @@ type settings struct {
 	mode      string // what goes wrong: the name of a fault
 	seed      uint64
 	time      time.Duration // how long clients ask
+	least     goals         // before which they do not stop, up to a limit
 	processes int
 	clients   int
 	cool      int           // sessions beside the hot one
@@ -27,9 +28,16 @@ type settings struct {
 	options string // of the DSN
 }
 
+// goals are what a run must have seen to be worth something. A busy machine may
+// take longer than a quiet one to see it.
+type goals struct {
+	confirmed, faults int
+	within            time.Duration // how long to wait for that
+}
+
 // Timeouts are in proportion to the lease, so that a short run gets to see them
 // pass.
-func (s *settings) acquireTimeout() time.Duration { return 5 * s.lease }
+func (s *settings) acquireTimeout() time.Duration { return 8 * s.lease }
 func (s *settings) storeTimeout() time.Duration   { return s.lease }
 func (s *settings) saveTimeout() time.Duration    { return 2 * s.lease }
 

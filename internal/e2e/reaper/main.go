@@ -69,12 +69,14 @@ func claim(ctx context.Context, store session.Store, namespace string, every int
 			if e.Reason != session.EndExpired || e.Attempts != 1 {
 				return fmt.Errorf("a session ended as %v, at attempt %d", e.Reason, e.Attempts)
 			}
+			what := "kept"
 			if i%every == 0 {
+				what = "deleted"
 				if err := store.Remove(ctx, e.Key, token, session.EndDelete); err != nil {
 					return err
 				}
 			}
-			fmt.Fprintln(out, hex.EncodeToString(e.Key[:]))
+			fmt.Fprintln(out, what, hex.EncodeToString(e.Key[:]))
 		}
 	}
 }
