@@ -28,16 +28,19 @@ BENCH      ?= .
 BENCHCOUNT ?= 1
 PEERROUNDS ?= 21
 SQLFLAGS   ?=
+E2ETIME    ?= 60s
+E2EMODE    ?= all
 
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
 .PHONY: help test build vet lint rules race browser servers screenshot fmt fuzz bench bench-peers bench-sql cover
+.PHONY: help test build vet lint rules race servers fmt fuzz bench bench-peers e2e cover
 .NOTPARALLEL:
 
 help: ## list the targets
 	@printf 'make TARGET, where TARGET is one of\n\n'
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 15
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 15
 
 test: build vet rules lint race browser ## prove the project: the six that follow
 	@printf '\nAll is well.\n'
@@ -109,6 +112,8 @@ bench-peers: ## compare the adapters with other session libraries, PEERROUNDS=21
 
 bench-sql: ## compare sessions on PostgreSQL; flags in SQLFLAGS, such as -only=http/write
 	@go run $(PREFIX)/internal/bench/sql $(SQLFLAGS)
+e2e: ## break processes, database and connections, E2EMODE=all ways, E2ETIME=60s each
+	@go run $(PREFIX)/internal/e2e -time $(E2ETIME) -mode $(E2EMODE)
 
 cover: ## say how much of the published code the tests run; details in bin/cover.out
 	$(call step,coverage)

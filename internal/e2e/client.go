@@ -123,7 +123,7 @@ func (c *client) ask(base string, op *operation, query url.Values, patience time
 		method, path = http.MethodPost, "/increment?"
 	}
 	op.invoke = wire.Now()
-	res, body, err := get(ctx, c.http, method, base+path+query.Encode(), c.cookies[op.Session])
+	reply, err := get(ctx, c.http, method, base+path+query.Encode(), c.cookies[op.Session])
 	op.replied = wire.Now()
 	switch {
 	case err != nil && !sent.Load():
@@ -132,67 +132,73 @@ func (c *client) ask(base string, op *operation, query url.Values, patience time
 		op.outcome, op.why = unknown, "no reply: "+reason(err)
 	default:
 		op.answered = true
-		op.told(res, body)
+		op.told(reply)
 	}
 }
 
 // told notes what a reply says.
-func (o *operation) told(res *http.Response, body []byte) {
-	o.outcome, o.why = unknown, res.Status+": "+strings.TrimSpace(string(body))
+func (o *operation) told(reply *answer) {
+	o.outcome, o.why = odd, fmt.Sprintf("status %d: %s", reply.status, strings.TrimSpace(string(reply.body)))
 	switch {
-	case res.StatusCode != http.StatusOK:
-		if o.outcome = outcome(res.Header.Get(wire.Outcome)); o.outcome == "" {
-			o.outcome = "odd"
+	case reply.status != http.StatusOK:
+		if told := outcome(reply.header.Get(wire.Outcome)); told == refused || told == unknown {
+			o.outcome = told
 		}
 	case o.increments():
 		var err error
-		if o.value, err = strconv.Atoi(res.Header.Get(wire.Value)); err == nil {
+		if o.value, err = strconv.Atoi(reply.header.Get(wire.Value)); err == nil {
 			o.outcome, o.why = confirmed, ""
-		} else {
-			o.outcome = "odd"
 		}
 	default:
 		var state wire.State
-		err := json.Unmarshal(body, &state)
-		switch {
-		case err != nil, state.Gone, state.Made != state.Counter:
-			o.outcome = "odd"
-		default:
+		if err := json.Unmarshal(reply.body, &state); err == nil && !state.Gone && state.Made == state.Counter {
 			o.outcome, o.why, o.value = confirmed, "", state.Counter
 		}
 	}
 }
 
+// answer is what of a reply matters.
+type answer struct {
+	status int
+	header http.Header
+	cookie string
+	body   []byte
+}
+
 // get makes a request with a session's cookie.
-func get(ctx context.Context, h *http.Client, method, target, cookie string) (*http.Response, []byte, error) {
+func get(ctx context.Context, h *http.Client, method, target, cookie string) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if cookie != "" {
 		req.AddCookie(&http.Cookie{Name: "session", Value: cookie})
 	}
 	res, err := h.Do(req)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	return res, body, err
+	a := &answer{status: res.StatusCode, header: res.Header}
+	for _, c := range res.Cookies() {
+		if c.Name == "session" {
+			a.cookie = c.Value
+		}
+	}
+	a.body, err = io.ReadAll(res.Body)
+	return a, err
 }
 
 // newSession makes a session and returns its cookie.
 func newSession(ctx context.Context, h *http.Client, base string) (string, error) {
-	res, body, err := get(ctx, h, http.MethodPost, base+"/new", "")
+	reply, err := get(ctx, h, http.MethodPost, base+"/new", "")
 	if err != nil {
 		return "", err
 	}
-	for _, c := range res.Cookies() {
-		if c.Name == "session" && res.StatusCode == http.StatusOK {
-			return c.Value, nil
-		}
+	if reply.status != http.StatusOK || reply.cookie == "" {
+		return "", fmt.Errorf("a new session: status %d: %s", reply.status, reply.body)
 	}
-	return "", fmt.Errorf("a new session: %s: %s", res.Status, body)
+	return reply.cookie, nil
 }
 
 // reason is an error of the network without the address, which says nothing.
@@ -208,12 +214,14 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
+// pause waits for d and reports whether ctx lived that long.
+func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return ctx.Err() == nil
 	case <-ctx.Done():
+		return false
 	}
 }

@@ -80,7 +80,7 @@ func between(rng *rand.Rand, least, most time.Duration) time.Duration {
 
 func killProcesses(ctx context.Context, st *stage, rng *rand.Rand) error {
 	for {
-		if pause(ctx, between(rng, st.set.lease/4, st.set.lease)); ctx.Err() != nil {
+		if !pause(ctx, between(rng, st.set.lease/4, st.set.lease)) {
 			return nil
 		}
 		victims := rng.Perm(st.set.processes)[:min(1+rng.IntN(2), st.set.processes)]
@@ -103,7 +103,7 @@ func killProcesses(ctx context.Context, st *stage, rng *rand.Rand) error {
 
 func stopProcesses(ctx context.Context, st *stage, rng *rand.Rand) error {
 	for {
-		if pause(ctx, between(rng, st.set.lease/4, st.set.lease)); ctx.Err() != nil {
+		if !pause(ctx, between(rng, st.set.lease/4, st.set.lease)) {
 			return nil
 		}
 		slot := st.aim(ctx, rng)
@@ -120,7 +120,7 @@ func stopProcesses(ctx context.Context, st *stage, rng *rand.Rand) error {
 
 func crashDatabase(ctx context.Context, st *stage, rng *rand.Rand) error {
 	for {
-		if pause(ctx, between(rng, st.set.lease/2, 2*st.set.lease)); ctx.Err() != nil {
+		if !pause(ctx, between(rng, st.set.lease/2, 2*st.set.lease)) {
 			return nil
 		}
 		st.note("PostgreSQL crashes")
@@ -144,7 +144,7 @@ func disturbNetwork(ctx context.Context, st *stage, rng *rand.Rand) error {
 	lease := st.set.lease
 	for {
 		for _, n := range rng.Perm(6) {
-			if pause(ctx, between(rng, lease/10, lease/2)); ctx.Err() != nil {
+			if !pause(ctx, between(rng, lease/10, lease/2)) {
 				return nil
 			}
 			direction := []string{"upstream", "downstream"}[rng.IntN(2)]

@@ -14,6 +14,7 @@ const (
 	confirmed outcome = "confirmed"
 	refused   outcome = wire.Refused
 	unknown   outcome = wire.Unknown
+	odd       outcome = "odd" // a reply that nobody should get
 )
 
 // operation is one request of a client, and what it was told.

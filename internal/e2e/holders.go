@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/sessionstate/sessionstate/internal/e2e/wire"
 )
@@ -67,17 +68,18 @@ func (h *holder) describe(begun int64) string {
 	if h.done == math.MaxInt64 {
 		until += ", never released it"
 	}
-	text := fmt.Sprintf("%v (%s) asked at %.3fms, held the session from %.3fms, %s",
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v (%s) asked at %.3fms, held the session from %.3fms, %s",
 		h.ID, h.process.name, millis(h.asked-begun), millis(h.entered-begun), until)
 	for _, at := range h.renewed {
-		text += fmt.Sprintf(", renewed at %.3fms", millis(at-begun))
+		fmt.Fprintf(&b, ", renewed at %.3fms", millis(at-begun))
 	}
 	for _, halt := range h.process.halts {
 		if halt.from < h.left && halt.to > h.asked {
-			text += fmt.Sprintf(", its process was halted from %.3fms to %.3fms", millis(halt.from-begun), millis(halt.to-begun))
+			fmt.Fprintf(&b, ", its process was halted from %.3fms to %.3fms", millis(halt.from-begun), millis(halt.to-begun))
 		}
 	}
-	return text
+	return b.String()
 }
 
 // lapsed reports whether the lease of h may have lapsed before the instant, so

@@ -36,7 +36,6 @@ const servicePackage = "github.com/sessionstate/sessionstate/internal/e2e/servic
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	context.AfterFunc(ctx, stop) // from the first signal on, the default applies again
 	os.Exit(program(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

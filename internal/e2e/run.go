@@ -182,13 +182,13 @@ func (st *stage) finalStates(ctx context.Context, cookies []string, dsn string) 
 	h := &http.Client{Timeout: st.set.patience(), Transport: &http.Transport{}}
 	defer h.CloseIdleConnections()
 	for i, cookie := range cookies {
-		_, body, err := get(ctx, h, http.MethodGet, p.url+"/read?full=1", cookie)
+		reply, err := get(ctx, h, http.MethodGet, p.url+"/read?full=1", cookie)
 		if err != nil {
 			return nil, 0, fmt.Errorf("read session %d: %w", i, err)
 		}
 		var state wire.State
-		if err := json.Unmarshal(body, &state); err != nil {
-			return nil, 0, fmt.Errorf("read session %d: %w: %s", i, err, body)
+		if err := json.Unmarshal(reply.body, &state); err != nil {
+			return nil, 0, fmt.Errorf("read session %d: %w: %s", i, err, reply.body)
 		}
 		states = append(states, state)
 	}

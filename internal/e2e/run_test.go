@@ -3,10 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -141,35 +141,32 @@ func TestRun_Interrupted(t *testing.T) {
 	t.Parallel()
 	s := common.get(t)
 	set := s.set
-	set.mode, set.table, set.seed, set.time, set.progress = "none", "interrupted", 1, time.Hour, t.Output()
+	set.mode, set.table, set.seed, set.time, set.progress = "none", "interrupted", 1, time.Hour, io.Discard
 	set.processes, set.clients, set.cool = 2, 4, 2
+	set.options = "-c application_name=interrupted"
+	const connections = "SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'interrupted'"
+	conn := connect(t, s.server.DSN())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	set.progress = writerFunc(func(b []byte) (int, error) { return len(b), nil })
-	time.AfterFunc(time.Second, cancel)
-	before := temporaries(t)
-	if res, err := run(ctx, &set, s.server); err == nil {
-		t.Errorf("%+v, want an error", res)
+	ended := make(chan error, 1)
+	go func() { // until cancel
+		_, err := run(ctx, &set, s.server)
+		ended <- err
+	}()
+	starting, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	for ask[int](t, conn, connections) < set.processes && pause(starting, 10*time.Millisecond) {
 	}
-	if after := temporaries(t); after > before {
-		t.Errorf("%d temporary folders before, %d after", before, after)
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want %v", err, context.Canceled)
 	}
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
-
-func temporaries(t *testing.T) (n int) {
-	t.Helper()
-	entries, err := os.ReadDir(os.TempDir())
-	if err != nil {
-		t.Fatal(err)
+	patience, giveUp := context.WithTimeout(t.Context(), 30*time.Second)
+	defer giveUp()
+	for n := 1; n > 0 && pause(patience, 10*time.Millisecond); {
+		n = ask[int](t, conn, connections)
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "sessionstate-e2e-") {
-			n++
-		}
+	if patience.Err() != nil {
+		t.Error("processes still have connections")
 	}
-	return n
 }

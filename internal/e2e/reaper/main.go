@@ -24,9 +24,7 @@ func main() {
 	namespace := flag.String("namespace", "", "`name` of the sessions")
 	every := flag.Int("every", 1, "delete one in so `many` of those that were claimed, and leave the others claimed")
 	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := run(ctx, *table, *namespace, *every, os.Stdin, os.Stdout); err != nil {
+	if err := run(*table, *namespace, *every, os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "reaper:", err)
 		os.Exit(1)
 	}
@@ -34,7 +32,9 @@ func main() {
 
 // run says that it is ready and begins when its input ends, so that all begin at
 // once.
-func run(ctx context.Context, table, namespace string, every int, stdin io.Reader, stdout io.Writer) error {
+func run(table, namespace string, every int, stdin io.Reader, stdout io.Writer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	store, err := sqlstore.Open(ctx, os.Getenv("E2E_DSN"), sqlstore.Config{Table: table, Schema: sqlstore.SchemaVerify})
 	if err != nil {
 		return err
