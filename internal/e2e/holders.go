@@ -100,6 +100,7 @@ func (h *holder) lapsed(before, lease int64) bool {
 func (e *evidence) checkHolders(res *result) {
 	lease := e.set.lease.Nanoseconds()
 	var open []*holder // of one session, that may not have left yet
+	losers := make(map[*holder]bool)
 	for _, b := range e.holders {
 		open = slices.DeleteFunc(open, func(a *holder) bool { return a.Session != b.Session || a.left <= b.entered })
 		for _, a := range open {
@@ -116,8 +117,11 @@ func (e *evidence) checkHolders(res *result) {
 				wrong = "neither's lease had lapsed"
 			case !crashed && aLapsed && !bLapsed && aStored, !crashed && bLapsed && !aLapsed && bStored:
 				wrong = "the one whose lease had lapsed has changed it"
-			default:
-				res.leasesLost++
+			case bLapsed && !aLapsed:
+				losers[b] = true
+				continue
+			default: // or it was a crash's turn, and either may be the one
+				losers[a] = true
 				continue
 			}
 			res.overlaps++
@@ -125,6 +129,7 @@ func (e *evidence) checkHolders(res *result) {
 		}
 		open = append(open, b)
 	}
+	res.leasesLost = len(losers)
 }
 
 // checkFreed measures how long the sessions of holders that were killed, or

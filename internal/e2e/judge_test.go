@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ func TestJudge_Windows(t *testing.T) {
 	if res := judge(evidenceOf(stateOf(n, count(n)...), history...)); !res.ok() {
 		t.Error(res.explain())
 	}
-	early := append(history[:len(history):len(history)], told(0, 0, 5, n)) // reads what is written much later
+	early := append(slices.Clone(history), told(0, 0, 5, n)) // reads what is written much later
 	if res := judge(evidenceOf(stateOf(n, count(n)...), early...)); res.disordered != 1 || !strings.Contains(res.explain(), "saw more") {
 		t.Error(res.explain())
 	}
