@@ -125,13 +125,13 @@ func (c *client) ask(base string, op *operation, query url.Values, patience time
 	op.invoke = wire.Now()
 	reply, err := get(ctx, c.http, method, base+path+query.Encode(), c.cookies[op.Session])
 	op.replied = wire.Now()
+	op.sent = sent.Load()
 	switch {
-	case err != nil && !sent.Load():
+	case err != nil && !op.sent:
 		op.outcome, op.why = refused, "not sent: "+reason(err)
 	case err != nil:
 		op.outcome, op.why = unknown, "no reply: "+reason(err)
 	default:
-		op.answered = true
 		op.told(reply)
 	}
 }

@@ -26,7 +26,7 @@ type operation struct {
 	value           int    // the counter, if confirmed
 	why             string // if not
 	process         string
-	answered        bool // by the service
+	sent            bool // to the service
 }
 
 func (o *operation) increments() bool { return o.Number > 0 }

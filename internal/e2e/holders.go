@@ -141,7 +141,7 @@ func (e *evidence) checkFreed(res *result) {
 	}
 	asking := make(map[int][]*operation)
 	for i := range e.history {
-		if o := &e.history[i]; o.mode == wire.ModeExclusive && o.answered && !e.halted(o) {
+		if o := &e.history[i]; o.mode == wire.ModeExclusive && o.sent {
 			asking[o.Session] = append(asking[o.Session], o)
 		}
 	}
@@ -151,9 +151,9 @@ func (e *evidence) checkFreed(res *result) {
 			if h.entered > halt.from || h.done <= halt.from || halt.to-halt.from < lease && !halt.killed {
 				continue
 			}
-			// The next to hold it, and who can tell that it took long: only
-			// those who asked before the lease was over, and were answered by a
-			// process that was not halted itself.
+			// The next to hold it, and who can tell how long that took: those
+			// who asked before the lease was over, for as long as they and
+			// their processes waited.
 			next := int64(math.MaxInt64)
 			for _, n := range bySession[h.Session] {
 				if n.entered > halt.from && n != h {
@@ -163,10 +163,9 @@ func (e *evidence) checkFreed(res *result) {
 			}
 			waited := int64(-1)
 			for _, o := range asking[h.Session] {
-				if o.ID == h.ID || o.invoke > halt.from+lease || o.replied < halt.from {
-					continue
+				if until := e.waitedUntil(o); o.ID != h.ID && o.invoke <= halt.from+lease && until > halt.from {
+					waited = max(waited, min(next, until)-halt.from)
 				}
-				waited = max(waited, min(next, o.replied)-halt.from)
 			}
 			if waited < 0 {
 				continue
@@ -186,13 +185,19 @@ func (e *evidence) checkFreed(res *result) {
 	}
 }
 
-// halted reports whether the process that an operation was sent to was halted
-// meanwhile.
-func (e *evidence) halted(o *operation) bool {
+// waitedUntil returns until when an operation was waited for: a client may give
+// up, and so may its process.
+func (e *evidence) waitedUntil(o *operation) int64 {
+	until := o.replied
 	for _, p := range e.processes {
-		if p.name == o.process {
-			return slices.ContainsFunc(p.halts, func(h halt) bool { return h.from < o.replied && h.to > o.invoke })
+		if p.name != o.process {
+			continue
+		}
+		for _, h := range p.halts {
+			if h.to > o.invoke {
+				until = min(until, h.from)
+			}
 		}
 	}
-	return false
+	return until
 }

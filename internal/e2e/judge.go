@@ -39,7 +39,7 @@ type result struct {
 	disordered    int // sessions whose history is not linearizable
 	notFreed      int // sessions that stayed locked for too long after their holder's death
 	other         int // what should never be seen
-	leasesLost    int // two holders at once, since the lease of one had lapsed
+	leasesLost    int // holders whose lease lapsed or was forgotten, and who met the next one
 	longestGap    int64
 	longestFree   int64
 	haltedHolders int

@@ -18,7 +18,7 @@ func ms(n int64) int64 { return n * int64(time.Millisecond) }
 // told is an operation that was confirmed: a read if number is 0.
 func told(number int, from, to int64, value int) operation {
 	return operation{ID: wire.ID{Client: 1, Number: number}, mode: wire.ModeExclusive, invoke: ms(from), replied: ms(to),
-		outcome: confirmed, value: value, answered: true}
+		outcome: confirmed, value: value, sent: true}
 }
 
 func notTold(number int, from, to int64, o outcome) operation {
@@ -181,6 +181,7 @@ func TestJudge_Holders(t *testing.T) {
 			{"after the lease", halt{ms(20), ms(21), true}, 119, 10, 150, 99, 0},
 			{"much later", halt{ms(20), ms(21), true}, 1900, 10, 1950, 1880, 1},
 			{"never", halt{ms(20), ms(21), true}, 0, 10, 4000, 3980, 1},
+			{"never, but given up soon", halt{ms(20), ms(21), true}, 0, 10, 140, 120, 0},
 			{"asked for later", halt{ms(20), ms(21), true}, 1900, 1890, 1950, 0, 0},
 			{"stopped, and much later", halt{ms(20), ms(1800), false}, 1900, 10, 1950, 1880, 1},
 			{"stopped for a moment", halt{ms(20), ms(30), false}, 1900, 10, 1950, 0, 0},
