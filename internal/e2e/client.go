@@ -44,18 +44,19 @@ func newClient(set *settings, f *fleet, n int, cookies []string, count *counts) 
 	}
 }
 
-// run asks until ctx ends, and then waits for what it has asked for.
-func (c *client) run(ctx context.Context) {
+// run asks until acting ends, and then waits for what it has asked for, unless
+// ctx ends.
+func (c *client) run(ctx, acting context.Context) {
 	defer c.http.CloseIdleConnections()
-	for ctx.Err() == nil {
+	for acting.Err() == nil {
 		p := c.fleet.get(c.rng.IntN(c.set.processes))
 		if p == nil {
-			pause(ctx, 10*time.Millisecond) // all are down at once
+			pause(acting, 10*time.Millisecond) // all are down at once
 			continue
 		}
 		op, query, patience := c.next()
 		op.process = p.name
-		c.ask(p.url, &op, query, patience)
+		c.ask(ctx, p.url, &op, query, patience)
 		c.history = append(c.history, op)
 		c.count.requests.Add(1)
 		if op.outcome == confirmed {
@@ -65,7 +66,7 @@ func (c *client) run(ctx context.Context) {
 		if op.outcome != confirmed {
 			rest += 50 * time.Millisecond // as clients should
 		}
-		pause(ctx, rest)
+		pause(acting, rest)
 	}
 }
 
@@ -113,8 +114,8 @@ func (c *client) next() (op operation, query url.Values, patience time.Duration)
 }
 
 // ask makes the request and notes what came of it.
-func (c *client) ask(base string, op *operation, query url.Values, patience time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (c *client) ask(ctx context.Context, base string, op *operation, query url.Values, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	sent := new(atomic.Bool)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})

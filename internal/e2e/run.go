@@ -120,7 +120,7 @@ func (st *stage) play(ctx context.Context, f *fault, cookies []string) ([]operat
 	var wg sync.WaitGroup
 	for n := range clients {
 		clients[n] = newClient(st.set, st.fleet, n, cookies, count)
-		wg.Go(func() { clients[n].run(acting) })
+		wg.Go(func() { clients[n].run(ctx, acting) })
 	}
 	var faulted error
 	wg.Go(func() {
