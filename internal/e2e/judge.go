@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +46,7 @@ type result struct {
 	haltedHolders int
 
 	problems []string
+	reasons  map[string]int // why requests were not confirmed, numbers left out
 }
 
 // report notes what is wrong, in words.
@@ -72,11 +74,19 @@ func (res *result) explain() string {
 	return b.String()
 }
 
+// digits are what makes two reasons differ that are one.
+var digits = regexp.MustCompile(`[0-9]+`)
+
 // judge looks for what must not be.
 func judge(e *evidence) *result {
 	res := &result{set: e.set, seconds: time.Duration(e.played - e.begun).Seconds(), operations: len(e.history), faults: len(e.marks)}
+	res.reasons = make(map[string]int)
 	for i := range e.history {
-		switch o := &e.history[i]; o.outcome {
+		o := &e.history[i]
+		if o.outcome != confirmed {
+			res.reasons[string(o.outcome)+": "+digits.ReplaceAllString(o.why, "N")]++
+		}
+		switch o.outcome {
 		case confirmed:
 			res.confirmed++
 		case refused:

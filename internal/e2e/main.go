@@ -115,6 +115,7 @@ func runAll(ctx context.Context, set settings, modes []fault, race, noSync bool,
 	}
 	ok = len(results) == len(modes)
 	printTable(stdout, &set, server.Version(), results)
+	printReasons(stdout, results)
 	for _, res := range results {
 		if !res.ok() {
 			ok = false

@@ -21,7 +21,7 @@ func TestRun(t *testing.T) {
 	for _, f := range faults() {
 		set := s.set
 		set.mode, set.table, set.seed, set.time, set.progress = f.name, "run_"+f.name, rand.Uint64(), 5*time.Second, io.Discard
-		set.service, set.least = s.raced, goals{confirmed: 300, faults: 8, within: 40 * time.Second}
+		set.service, set.least = s.raced, goals{confirmed: 200, faults: 6, within: 40 * time.Second}
 		switch f.name {
 		case "none":
 			set.least.faults = 0

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -26,6 +29,29 @@ overlaps: two holders of a session at once, unless the lease of one had lapsed a
 (leases lost). disordered: sessions whose history is not linearizable. longest pause: of the hot session.
 longest wait for theirs: until a session was free whose holder was killed or stopped; a lease is allowed.
 `)
+}
+
+// printReasons prints why requests were not confirmed, the most frequent reasons
+// first.
+func printReasons(w io.Writer, results []*result) {
+	const most = 8
+	for _, r := range results {
+		texts := slices.SortedFunc(maps.Keys(r.reasons), func(a, b string) int {
+			return cmp.Or(cmp.Compare(r.reasons[b], r.reasons[a]), cmp.Compare(a, b))
+		})
+		for i, text := range texts {
+			switch {
+			case i == 0:
+				fmt.Fprintf(w, "\nNot confirmed in mode %s:\n", r.set.mode)
+			case i == most:
+				fmt.Fprintf(w, "        … and %d other reasons\n", len(texts)-most)
+			}
+			if i >= most {
+				break
+			}
+			fmt.Fprintf(w, "%7d %s\n", r.reasons[text], text)
+		}
+	}
 }
 
 func round(ns int64) time.Duration { return time.Duration(ns).Round(time.Millisecond) }
