@@ -36,10 +36,10 @@ const (
 	longestTransaction = 5 * time.Second
 )
 
-// TestReap_ManyProcesses: eight processes that remove what has expired get each
+// TestS12_ManyProcesses: eight processes that remove what has expired get each
 // session once, leave live ones alone, and get into each other's way neither by
 // deadlocks nor by long transactions.
-func TestReap_ManyProcesses(t *testing.T) {
+func TestS12_ManyProcesses(t *testing.T) {
 	t.Parallel()
 	s := common.get(t)
 	const table, namespace = "reaped", "reaped"

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestRun has each fault act on the service for a few seconds: nothing of what
-// clients were told may be wrong.
-func TestRun(t *testing.T) {
+// TestM1_M4_M8_M9_RealProcesses has each fault act on the service for a few
+// seconds: nothing of what clients were told may be wrong.
+func TestM1_M4_M8_M9_RealProcesses(t *testing.T) {
 	t.Parallel()
 	s := common.get(t)
 	runs := make(map[string]*started)
@@ -65,9 +65,9 @@ func enough(t *testing.T, res *result) {
 	}
 }
 
-// TestRun_Catches: the same finds out what is wrong with stores that are broken
+// TestCatchesBrokenStores: the same finds out what is wrong with stores that are broken
 // on purpose.
-func TestRun_Catches(t *testing.T) {
+func TestCatchesBrokenStores(t *testing.T) {
 	t.Parallel()
 	s := common.get(t)
 	for _, c := range []struct {
@@ -136,8 +136,8 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// TestRun_Interrupted: what a run has started ends with it.
-func TestRun_Interrupted(t *testing.T) {
+// TestInterrupted: what a run has started ends with it.
+func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	s := common.get(t)
 	set := s.set
