@@ -34,8 +34,7 @@ E2EMODE    ?= all
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules race browser servers screenshot fmt fuzz bench bench-peers bench-sql cover
-.PHONY: help test build vet lint rules race servers fmt fuzz bench bench-peers e2e cover
+.PHONY: help test build vet lint rules race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -112,11 +111,13 @@ bench-peers: ## compare the adapters with other session libraries, PEERROUNDS=21
 
 bench-sql: ## compare sessions on PostgreSQL; flags in SQLFLAGS, such as -only=http/write
 	@go run $(PREFIX)/internal/bench/sql $(SQLFLAGS)
+
 e2e: ## break processes, database and connections, E2EMODE=all ways, E2ETIME=60s each
 	@go run $(PREFIX)/internal/e2e -time $(E2ETIME) -mode $(E2EMODE)
 
 cover: ## say how much of the published code the tests run; details in bin/cover.out
 	$(call step,coverage)
 	@mkdir -p bin
-	go test -count=1 -coverprofile bin/cover.out -coverpkg "$$(printf '%s,' $(PUBLISHED:%=%/...) | sed 's/,$$//')" $(PUBLISHED:%=%/...)
+	@$(SERVERS)
+	bin/servers -- go test -count=1 -coverprofile bin/cover.out -coverpkg "$$(printf '%s,' $(PUBLISHED:%=%/...) | sed 's/,$$//')" $(PUBLISHED:%=%/...)
 	@go tool cover -func bin/cover.out | tail -n 1

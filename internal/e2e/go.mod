@@ -8,7 +8,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/rs/zerolog v1.28.0
 	github.com/sessionstate/sessionstate/core v0.1.0
-	github.com/sessionstate/sessionstate/internal/servers v0.1.0
+	github.com/sessionstate/sessionstate/internal/servers v0.0.0
 	github.com/sessionstate/sessionstate/providers/sql v0.1.0
 	golang.org/x/sys v0.46.0
 )
