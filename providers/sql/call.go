@@ -76,7 +76,7 @@ func (st *Store) callAgain(ctx context.Context, op string, last error, do func(*
 			return ended(ctx, op, err, last)
 		}
 		v := judge(err)
-		if !v.retry || n >= st.cfg.MaxRetries || v.once && n > 0 {
+		if !v.retry || n >= st.cfg.MaxRetries {
 			return unavailable(op, err)
 		}
 		repeated = repeated || v.ambiguous

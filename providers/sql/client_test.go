@@ -53,12 +53,15 @@ func must(tb testing.TB, err error) {
 // eventually waits for what the test expects.
 func eventually(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	look := time.NewTicker(2 * time.Millisecond)
+	defer look.Stop()
+	timeout := time.After(30 * time.Second)
 	for !is() {
-		if time.Now().After(deadline) {
+		select {
+		case <-look.C:
+		case <-timeout:
 			tb.Fatalf("does not come about: %s", what)
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }
 
@@ -114,7 +117,10 @@ func increment(ctx context.Context, st session.Store, key session.StoreKey) erro
 		if ctx.Err() != nil || !errors.Is(err, session.ErrLocked) && !errors.Is(err, session.ErrUnavailable) {
 			return err
 		}
-		time.Sleep(time.Millisecond) // as long as a poll takes
+		select {
+		case <-time.After(time.Millisecond): // as long as a poll takes
+		case <-ctx.Done():
+		}
 		rec, err = st.Acquire(ctx, key, token, lease)
 	}
 	n, err := strconv.Atoi(string(rec.Data))

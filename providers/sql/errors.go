@@ -63,7 +63,6 @@ func contractual(err error) bool {
 // verdict is what a failure means for the attempt that met it.
 type verdict struct {
 	retry     bool // it may pass
-	once      bool // but if it comes again at once it will not
 	ambiguous bool // the statement may have taken effect
 	broken    bool // the connection is no good any more
 }
@@ -101,8 +100,8 @@ func judgeState(code string) verdict {
 		return verdict{retry: true, ambiguous: true, broken: true}
 	case "25006": // read-only: after a failover this connection may lead to what is now a standby
 		return verdict{retry: true, broken: true}
-	case "0A000", "26000": // a cached plan or prepared statement that is no more
-		return verdict{retry: true, once: true}
+	case "0A000", "26000": // a cached plan or statement that is no more, perhaps on each connection
+		return verdict{retry: true}
 	case "08P01": // behind a pooler it means a wrong configuration
 		return verdict{}
 	}

@@ -23,7 +23,8 @@ type listener struct {
 
 const (
 	listenTimeout = 10 * time.Second // to connect, to begin to listen, and to hear oneself
-	listenCheck   = 30 * time.Second // of silence, after which the connection is tried
+	listenCheck   = 4 * time.Second  // of silence, after which the connection is tried
+	listenAnswer  = 3 * time.Second  // for that; a lease, which is the next resort, lasts longer
 	listenPause   = 5 * time.Second  // the most between two attempts to listen
 	deafPause     = 5 * time.Minute  // between two attempts where LISTEN hears nothing
 )
@@ -114,7 +115,7 @@ func (l *listener) listen(up func()) error {
 		case l.ctx.Err() != nil || !silent:
 			return err
 		default: // the other end may have gone without a word
-			checking, cancel := context.WithTimeout(l.ctx, listenTimeout)
+			checking, cancel := context.WithTimeout(l.ctx, listenAnswer)
 			err := db.Ping(checking)
 			cancel()
 			if err != nil {

@@ -31,11 +31,13 @@ func TestMain(m *testing.M) {
 // leftGoroutines returns the stacks of the goroutines that this package or its
 // pools have started and that do not end, "" if there are none.
 func leftGoroutines() (left string) {
+	look := time.NewTicker(10 * time.Millisecond) // some are just about to end
+	defer look.Stop()
 	for range 500 {
 		if left = goroutinesOf("providers/sql.", "pgxpool.", "pgconn.", "puddle/"); left == "" {
 			return ""
 		}
-		time.Sleep(10 * time.Millisecond) // some are just about to end
+		<-look.C
 	}
 	return left
 }

@@ -204,7 +204,9 @@ func newStatements(table string) *statements {
 			RETURNING true`, "id", "token", "reason"),
 		hasClaim: sql(`SELECT true FROM {table} t WHERE {claimed} LIMIT 1`, "id", "token"),
 
-		// now() lets the index find them; it is never later than the clock. A
+		// now() lets the index find them; it is never later than the clock.
+		// They come in no order: one would have a planner without statistics
+		// read and sort all that has expired for each batch. A
 		// row that its own token has claimed is found again: the answer to
 		// the first attempt was lost. Of several with one key, those that
 		// made way included, one is claimed under a token at a time, since a
@@ -217,7 +219,7 @@ func newStatements(table string) *statements {
 				WHERE o.id >= substr(t.id, 1, 32) AND o.id <= substr(t.id, 1, 32) || {last suffix} AND o.id <> t.id
 				AND o.namespace = t.namespace AND o.events AND o.expires <= now() AND (o.lock_token = @token
 					OR o.id < t.id AND o.lock_until <= now()))
-			ORDER BY t.expires LIMIT @limit FOR UPDATE SKIP LOCKED)
+			LIMIT @limit FOR UPDATE SKIP LOCKED)
 			UPDATE {table} t SET expires = '-infinity', reason = CASE WHEN t.reason = 0 THEN 1 ELSE t.reason END,
 			attempts = CASE WHEN t.reaped AND t.lock_token = @token THEN t.attempts ELSE LEAST(t.attempts + 1, 32767) END,
 			reaped = true, waiting = false, lock_token = @token, lock_at = {clock}, lock_until = {clock} + {us @lease}
@@ -226,7 +228,7 @@ func newStatements(table string) *statements {
 		purge: sql(`WITH d AS MATERIALIZED (
 			SELECT id FROM {table} t
 			WHERE t.namespace = @namespace AND NOT t.events AND t.expires <= now() AND t.lock_until <= now()
-			ORDER BY t.expires LIMIT @limit FOR UPDATE SKIP LOCKED)
+			LIMIT @limit FOR UPDATE SKIP LOCKED)
 			DELETE FROM {table} t USING d WHERE t.id = d.id RETURNING {async}`, "namespace", "limit"),
 
 		listOwner: sql(`SELECT {info} FROM {table} t
