@@ -1,0 +1,128 @@
+package cosmosstore
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+
+	session "github.com/sessionstate/sessionstate/core"
+)
+
+// patch is a change of a document. The service takes ten operations at most.
+type patch struct{ azcosmos.PatchOperations }
+
+// newPatch returns a patch that takes effect if all of the conditions hold.
+func newPatch(conditions ...string) *patch {
+	p := new(patch)
+	p.SetCondition(condition(conditions...))
+	return p
+}
+
+func (p *patch) set(path string, value any) *patch {
+	p.AppendSet(path, value)
+	return p
+}
+
+// note remembers a write as the last one, and forgets the oldest.
+func (p *patch) note(w session.WriteID) *patch {
+	p.AppendAdd("/writes/0", hexWrite(w))
+	p.AppendRemove("/writes/" + strconv.Itoa(remembered))
+	p.AppendIncrement("/written", 1)
+	return p
+}
+
+// patch changes the document of id. With content it returns it as it is then.
+func (a *attempt) patch(id string, p *patch, content bool) (*document, error) {
+	got, err := a.call(func(ctx context.Context) (answer, error) {
+		return itemAnswer(a.s.container.PatchItem(ctx, a.s.partitionKey(id), id, p.PatchOperations,
+			&azcosmos.ItemOptions{EnableContentResponseOnWrite: content}))
+	})
+	if err != nil || !content {
+		return nil, err
+	}
+	return a.parse(got)
+}
+
+// read reads the document of id: what this process wrote or saw before, or
+// newer. Under Session consistency or weaker it may miss what others wrote just
+// now; what must not be missed is patched, or read by fresh.
+func (a *attempt) read(id string) (*document, error) {
+	got, err := a.call(func(ctx context.Context) (answer, error) {
+		return itemAnswer(a.s.container.ReadItem(ctx, a.s.partitionKey(id), id, &azcosmos.ItemOptions{
+			SessionToken:     a.s.tokens.header(),
+			ConsistencyLevel: a.s.consistency,
+		}))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.parse(got)
+}
+
+// fresh reads the document of id as it is now, whatever the consistency: by a
+// patch that changes nothing, which no replica but the first answers. It costs
+// as much as a write.
+func (a *attempt) fresh(id string) (*document, error) {
+	return a.patch(id, newPatch("c.v = "+strconv.Itoa(version)).set("/v", version), true)
+}
+
+// look reads the document of id to see why a patch was refused. Where what it
+// reads does not explain that, time after time, it is a replica that lags.
+func (a *attempt) look(id string) (*document, error) {
+	if a.rounds >= 3 {
+		if d, err := a.fresh(id); !errors.Is(err, errRefused) {
+			return d, err
+		} // else another program wrote it, which the read says better
+	}
+	return a.read(id)
+}
+
+// create stores a document where there is none.
+func (a *attempt) create(d *document) error {
+	data, err := d.encode(a.s.property, a.s.partition(d.ID))
+	if err != nil {
+		return err
+	}
+	_, err = a.call(func(ctx context.Context) (answer, error) {
+		return itemAnswer(a.s.container.CreateItem(ctx, a.s.partitionKey(d.ID), data, nil))
+	})
+	return err
+}
+
+// replace puts d in the place of a document that is still as it was read.
+func (a *attempt) replace(d *document, etag string) error {
+	data, err := d.encode(a.s.property, a.s.partition(d.ID))
+	if err != nil {
+		return err
+	}
+	match := azcore.ETag(etag)
+	_, err = a.call(func(ctx context.Context) (answer, error) {
+		return itemAnswer(a.s.container.ReplaceItem(ctx, a.s.partitionKey(d.ID), d.ID, data,
+			&azcosmos.ItemOptions{IfMatchEtag: &match}))
+	})
+	return err
+}
+
+func (a *attempt) parse(got answer) (*document, error) {
+	d, err := parse(got.data)
+	if err != nil {
+		return nil, corrupt(err)
+	}
+	return d, nil
+}
+
+// partitionKey returns the partition key of the document of id.
+func (s *Store) partitionKey(id string) azcosmos.PartitionKey {
+	return azcosmos.NewPartitionKeyString(s.partition(id))
+}
+
+// partition returns its value.
+func (s *Store) partition(id string) string {
+	if s.partitions == 0 {
+		return id
+	}
+	return strconv.Itoa(int(id[0]) % s.partitions)
+}
