@@ -1,7 +1,7 @@
 // Servers starts the real servers that tests need, runs a command with their
 // addresses in its environment, and stops them:
 //
-//	go run ./internal/servers [-postgres] [-pgbouncer] [-- command args…]
+//	go run ./internal/servers [-postgres] [-pgbouncer] [-cosmos] [-- command args…]
 //
 // Without a flag it starts all of them. A server whose variable is set already
 // is somebody's own and used as it is. Without a command it prints the variables
@@ -10,6 +10,8 @@
 //	SESSION_TEST_POSTGRES    DSN of a superuser; a test makes a schema of its own
 //	SESSION_TEST_PGBOUNCER   the same through PgBouncer in transaction mode;
 //	                         not set if there is no PgBouncer to be had
+//	SESSION_TEST_COSMOS      connection string of a Cosmos DB account; a test makes
+//	                         a container of its own
 //	SESSION_TEST_REQUIRE     1: a test without its server fails instead of being
 //	                         skipped (PgBouncer's excepted)
 //

@@ -25,6 +25,7 @@ import (
 func TestRun_Command(t *testing.T) {
 	t.Setenv(postgresVariable, "postgres://mine")
 	t.Setenv(pgbouncerVariable, "postgres://mine too")
+	t.Setenv(cosmosVariable, "mine as well")
 	for _, c := range []struct {
 		name, script string
 		want         int
@@ -53,6 +54,7 @@ func TestRun_Command(t *testing.T) {
 func TestRun_Signal(t *testing.T) {
 	t.Setenv(postgresVariable, "postgres://mine")
 	t.Setenv(pgbouncerVariable, "postgres://mine too")
+	t.Setenv(cosmosVariable, "mine as well")
 	signals := make(chan os.Signal, 1)
 	ready := filepath.Join(t.TempDir(), "ready")
 	go func() {
@@ -70,6 +72,7 @@ func TestRun_Signal(t *testing.T) {
 func TestRun_Print(t *testing.T) {
 	t.Setenv(postgresVariable, "postgres://it's mine")
 	t.Setenv(pgbouncerVariable, "$too")
+	t.Setenv(cosmosVariable, "mine as well")
 	signals := make(chan os.Signal, 1)
 	stdout := new(strings.Builder)
 	said := signalling(func(text string) {
@@ -129,7 +132,8 @@ func TestRun_WrongFolder(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	for flags, want := range map[string]string{
-		"":                   "postgres pgbouncer",
+		"":                   "postgres pgbouncer cosmos",
+		"cosmos":             "cosmos",
 		"postgres":           "postgres",
 		"pgbouncer":          "postgres pgbouncer",
 		"postgres pgbouncer": "postgres pgbouncer",

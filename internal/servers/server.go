@@ -28,7 +28,7 @@ type server struct {
 
 // servers returns all there are, in the order in which they start.
 func servers() []server {
-	return []server{postgresServer(), pgbouncerServer()}
+	return []server{postgresServer(), pgbouncerServer(), cosmosServer()}
 }
 
 // running is the servers that were started.
