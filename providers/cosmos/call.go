@@ -200,7 +200,7 @@ func retryAfter(header http.Header) time.Duration {
 // The first retry comes after up to shortest, and each after up to twice as
 // long as the one before, but never longer than slowest.
 const (
-	shortest = 20 * time.Millisecond
+	shortest = 5 * time.Millisecond
 	slowest  = time.Second
 )
 
