@@ -359,7 +359,7 @@ const (
 func ttlOf(rec session.Record, lease time.Duration) int64 {
 	longest := rec.Lifetime
 	if rec.IdleTimeout > 0 {
-		if slide := rec.IdleTimeout + max(rec.Refresh, 0); longest <= 0 || slide < longest {
+		if slide := plus(rec.IdleTimeout, max(rec.Refresh, 0)); longest <= 0 || slide < longest {
 			longest = slide
 		}
 	}
@@ -368,19 +368,32 @@ func ttlOf(rec session.Record, lease time.Duration) int64 {
 	}
 	longest = max(longest, lease)
 	if rec.Events {
-		longest += reporting
+		longest = plus(longest, reporting)
 	}
-	return seconds(longest + lingering)
+	return seconds(plus(longest, lingering))
 }
 
-func seconds(d time.Duration) int64 { return min(int64((d+time.Second-1)/time.Second), 1<<31-1) }
+// seconds rounds up, to no more than a ttl can be.
+func seconds(d time.Duration) int64 { return min(int64(d/time.Second)+1, 1<<31-1) }
+
+// plus adds what is not negative, and gets no further than a Duration can.
+func plus(d, e time.Duration) time.Duration {
+	if sum := d + e; sum >= 0 {
+		return sum
+	}
+	return 1<<63 - 1
+}
 
 // millis rounds up, so that what is not nothing lasts.
 func millis(d time.Duration) int64 {
 	if d <= 0 {
 		return 0
 	}
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
+	ms := int64(d / time.Millisecond)
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	return ms
 }
 
 func duration(ms int64) time.Duration {

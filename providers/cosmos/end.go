@@ -161,7 +161,7 @@ func (a *attempt) claim(d *document, token session.Token, lease time.Duration) (
 	until := now + millis(lease)
 	p.set("/lock", lock{hexToken(token), now, until}).
 		set("/report", until).
-		set("/ttl", seconds(reporting+lingering+max(lease, 0)))
+		set("/ttl", seconds(plus(max(lease, 0), reporting+lingering)))
 	claimed, err := a.patch(d.ID, p, true)
 	if errors.Is(err, errRefused) && a.unsure { // by this very claim, perhaps
 		claimed, err = a.read(d.ID)

@@ -32,6 +32,7 @@ const (
 	timeoutHit           // 408, the same
 	throttle             // 429 with x-ms-retry-after-ms
 	retryWith            // 449
+	refused              // no connection is made
 	dead                 // the process has crashed: nothing is sent any more
 )
 
@@ -117,6 +118,8 @@ func (n *network) RoundTrip(req *http.Request) (resp *http.Response, err error) 
 	switch f.kind {
 	case cutBefore, dead:
 		return nil, errReset
+	case refused:
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	case failBefore:
 		return answered(req, http.StatusServiceUnavailable), nil
 	case throttle:

@@ -136,7 +136,7 @@ func (a *attempt) commit(old, next *document, rec session.Record, token session.
 		set("/move", move{To: next.ID, Grace: now + millis(grace)}).
 		set("/body", body{Data: []byte{}, Write: hexWrite(rec.Write), Owner: rec.Owner}). // listings follow it
 		set("/lock", lock{}).
-		set("/ttl", seconds(max(rest, grace)+lingering)).
+		set("/ttl", seconds(plus(max(rest, grace), lingering))).
 		note(rec.Write)
 	if old.Report != 0 {
 		p.AppendRemove("/report")

@@ -107,7 +107,7 @@ func stay(lease time.Duration) []string {
 	if lease <= lingering {
 		return nil
 	}
-	return []string{staysFor(seconds(lease + lingering))}
+	return []string{staysFor(seconds(plus(lease, lingering)))}
 }
 
 // staying returns the ttl of a document that is locked for lease from now on.
