@@ -76,38 +76,47 @@ const (
 	hopeless
 )
 
-// call makes one request, and makes it again as often as that may help. It
-// returns nil, one of the answers above, or what the caller of the Store gets.
-func (a *attempt) call(request func(context.Context) (answer, error)) (answer, error) {
+// ask makes a request that changes nothing, and write one that does. They make it
+// again as often as that may help, and return nil, one of the answers above, or
+// what the caller of the Store gets.
+func (a *attempt) ask(request func(context.Context) (answer, error)) (answer, error) {
+	got, _, err := a.call(request)
+	return got, err
+}
+
+func (a *attempt) write(request func(context.Context) (answer, error)) (answer, error) {
+	got, lost, err := a.call(request)
+	a.unsure = a.unsure || lost
+	return got, err
+}
+
+// call says besides whether an answer was lost, so that the request may have
+// taken effect more than once.
+func (a *attempt) call(request func(context.Context) (answer, error)) (got answer, lost bool, err error) {
 	for {
 		if a.ctx.Err() != nil {
-			return answer{}, a.ended()
+			return answer{}, lost, a.ended()
 		}
 		ctx, cancel := context.WithTimeout(a.ctx, a.s.cfg.RequestTimeout)
 		sent := time.Now()
-		got, err := request(ctx)
+		got, err = request(ctx)
 		cancel()
 		header := got.header(err)
 		a.s.clock.observe(sent, header)
 		a.s.tokens.learn(header.Get(headerSession))
 		if err == nil {
-			return got, nil
+			return got, lost, nil
 		}
-		v, outcome := judge(err, header)
-		switch {
-		case v == done || v == hopeless:
-			return answer{}, outcome
-		case v == unknown:
-			a.unsure = true
+		v, left := judge(err, header)
+		if v == done || v == hopeless {
+			return answer{}, lost, left
 		}
-		if a.ctx.Err() != nil {
-			return answer{}, a.ended()
-		}
-		if err := a.pause(retryAfter(header)); err != nil {
-			if a.ctx.Err() != nil {
-				return answer{}, err
-			}
-			return answer{}, outcome
+		lost = lost || v == unknown
+		switch err := a.pause(retryAfter(header)); {
+		case a.ctx.Err() != nil:
+			return answer{}, lost, a.ended()
+		case err != nil:
+			return answer{}, lost, left
 		}
 	}
 }

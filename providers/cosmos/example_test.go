@@ -2,6 +2,7 @@ package cosmosstore_test
 
 import (
 	"context"
+	"errors"
 	"log"
 	"os"
 	"time"
@@ -11,7 +12,17 @@ import (
 )
 
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	sessions, stop, err := start(context.Background())
+	if err != nil {
+		log.Fatal(err) // says what to do, and no key
+	}
+	defer stop()
+	_ = sessions // as with every other store
+}
+
+// start connects, within half a minute.
+func start(ctx context.Context) (*session.Manager, func(), error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	store, err := cosmosstore.Open(ctx, cosmosstore.Config{
 		ConnectionString: os.Getenv("COSMOS"), // AccountEndpoint=https://…;AccountKey=…;
@@ -19,12 +30,14 @@ func Example() {
 		PreferredRegions: []string{"North Europe"},
 	})
 	if err != nil {
-		log.Fatal(err) // says what to do, and no key
+		return nil, nil, err
 	}
-	defer store.Close()
 	sessions, err := session.New(store, session.Config{})
 	if err != nil {
-		log.Fatal(err)
+		return nil, nil, errors.Join(err, store.Close())
 	}
-	defer sessions.Close(context.Background())
+	return sessions, func() {
+		_ = sessions.Close(context.Background())
+		_ = store.Close()
+	}, nil
 }

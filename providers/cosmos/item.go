@@ -36,7 +36,7 @@ func (p *patch) note(w session.WriteID) *patch {
 
 // patch changes the document of id. With content it returns it as it is then.
 func (a *attempt) patch(id string, p *patch, content bool) (*document, error) {
-	got, err := a.call(func(ctx context.Context) (answer, error) {
+	got, err := a.write(func(ctx context.Context) (answer, error) {
 		return itemAnswer(a.s.container.PatchItem(ctx, a.s.partitionKey(id), id, p.PatchOperations,
 			&azcosmos.ItemOptions{EnableContentResponseOnWrite: content}))
 	})
@@ -50,7 +50,7 @@ func (a *attempt) patch(id string, p *patch, content bool) (*document, error) {
 // newer. Under Session consistency or weaker it may miss what others wrote just
 // now; what must not be missed is patched, or read by fresh.
 func (a *attempt) read(id string) (*document, error) {
-	got, err := a.call(func(ctx context.Context) (answer, error) {
+	got, err := a.ask(func(ctx context.Context) (answer, error) {
 		return itemAnswer(a.s.container.ReadItem(ctx, a.s.partitionKey(id), id, &azcosmos.ItemOptions{
 			SessionToken:     a.s.tokens.header(),
 			ConsistencyLevel: a.s.consistency,
@@ -86,7 +86,7 @@ func (a *attempt) create(d *document) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.call(func(ctx context.Context) (answer, error) {
+	_, err = a.write(func(ctx context.Context) (answer, error) {
 		return itemAnswer(a.s.container.CreateItem(ctx, a.s.partitionKey(d.ID), data, nil))
 	})
 	return err
@@ -99,7 +99,7 @@ func (a *attempt) replace(d *document, etag string) error {
 		return err
 	}
 	match := azcore.ETag(etag)
-	_, err = a.call(func(ctx context.Context) (answer, error) {
+	_, err = a.write(func(ctx context.Context) (answer, error) {
 		return itemAnswer(a.s.container.ReplaceItem(ctx, a.s.partitionKey(d.ID), d.ID, data,
 			&azcosmos.ItemOptions{IfMatchEtag: &match}))
 	})

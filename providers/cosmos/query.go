@@ -41,7 +41,7 @@ func (a *attempt) query(text string, parameters map[string]any, visit func(*docu
 	pager := a.s.container.NewQueryItemsPager(text, azcosmos.NewPartitionKey(), o)
 	for pager.More() {
 		var items [][]byte
-		_, err := a.call(func(ctx context.Context) (answer, error) {
+		_, err := a.ask(func(ctx context.Context) (answer, error) {
 			page, err := pager.NextPage(ctx) // after an error it asks for the same page again
 			items = page.Items
 			return answer{response: page.RawResponse}, err

@@ -56,7 +56,7 @@ func (a *attempt) prepareDatabase(client *azcosmos.Client) error {
 	if err != nil {
 		return redacted(err)
 	}
-	_, err = a.call(func(ctx context.Context) (answer, error) {
+	_, err = a.ask(func(ctx context.Context) (answer, error) {
 		r, err := db.Read(ctx, nil)
 		return answer{response: r.RawResponse}, err
 	})
@@ -66,7 +66,7 @@ func (a *attempt) prepareDatabase(client *azcosmos.Client) error {
 	if a.s.cfg.Schema != SchemaCreate {
 		return a.s.missing("database")
 	}
-	_, err = a.call(func(ctx context.Context) (answer, error) {
+	_, err = a.ask(func(ctx context.Context) (answer, error) {
 		r, err := client.CreateDatabase(ctx, azcosmos.DatabaseProperties{ID: a.s.cfg.Database}, nil)
 		return answer{response: r.RawResponse}, err
 	})
@@ -78,7 +78,7 @@ func (a *attempt) prepareDatabase(client *azcosmos.Client) error {
 
 func (a *attempt) readContainer() (*azcosmos.ContainerProperties, error) {
 	var properties *azcosmos.ContainerProperties
-	got, err := a.call(func(ctx context.Context) (answer, error) {
+	got, err := a.ask(func(ctx context.Context) (answer, error) {
 		r, err := a.s.container.Read(ctx, nil)
 		properties = r.ContainerProperties
 		return answer{response: r.RawResponse}, err
@@ -116,7 +116,7 @@ func (a *attempt) createContainer(client *azcosmos.Client) error {
 		throughput := azcosmos.NewManualThroughputProperties(int32(a.s.cfg.OfferThroughput))
 		o.ThroughputProperties = &throughput
 	}
-	_, err = a.call(func(ctx context.Context) (answer, error) {
+	_, err = a.ask(func(ctx context.Context) (answer, error) {
 		r, err := db.CreateContainer(ctx, properties, o)
 		return answer{response: r.RawResponse}, err
 	})
