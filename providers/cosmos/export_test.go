@@ -8,3 +8,6 @@ func (s *Store) Skip(d time.Duration) {
 	defer s.clock.mu.Unlock()
 	s.clock.skipped += d
 }
+
+// Limit makes n the most bytes of Data that this Store takes.
+func (s *Store) Limit(n int) { s.most = n }

@@ -121,7 +121,7 @@ func New(ctx context.Context, container *azcosmos.ContainerClient, cfg Config) (
 }
 
 func newStore(container *azcosmos.ContainerClient, cfg Config) *Store {
-	s := &Store{cfg: cfg, container: container, clock: newClock()}
+	s := &Store{cfg: cfg, container: container, clock: newClock(), most: MaxData}
 	s.property, s.partitions = cfg.partitioning()
 	s.consistency, _ = cfg.consistency() // was checked
 	return s

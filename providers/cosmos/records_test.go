@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+
 	session "github.com/sessionstate/sessionstate/core"
 )
 
@@ -36,3 +38,9 @@ func record(data string) session.Record {
 }
 
 func hexWord(w session.WriteID) string { return hex.EncodeToString(w[:]) }
+
+func idOf(key session.StoreKey) string { return hex.EncodeToString(key[:]) }
+
+func partitionOf(key session.StoreKey) azcosmos.PartitionKey {
+	return azcosmos.NewPartitionKeyString(idOf(key))
+}

@@ -21,6 +21,7 @@ type Store struct {
 	property    string // that holds the partition key; "" where it is the id
 	partitions  int    // 0: each document is one of its own
 	consistency *azcosmos.ConsistencyLevel
+	most        int // bytes of Data: MaxData, except in tests
 
 	clock  *clock
 	tokens sessionTokens

@@ -15,9 +15,9 @@ const MaxData = 1_500_000
 
 var errNextWithoutKeep = errors.New("a lock that is handed on needs a lease: Commit.Next without Commit.Keep")
 
-func fits(rec session.Record) error {
-	if len(rec.Data) > MaxData {
-		return fmt.Errorf("%w: %d bytes, and a document holds %d", session.ErrTooLarge, len(rec.Data), MaxData)
+func (s *Store) fits(rec session.Record) error {
+	if len(rec.Data) > s.most {
+		return fmt.Errorf("%w: %d bytes, and a document holds %d", session.ErrTooLarge, len(rec.Data), s.most)
 	}
 	return nil
 }
@@ -26,7 +26,7 @@ func fits(rec session.Record) error {
 // has Events and has not been reported yet is ErrExists until it has.
 func (s *Store) Create(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, lease time.Duration) error {
 	a := s.begin(ctx, "create")
-	if err := fits(rec); err != nil {
+	if err := s.fits(rec); err != nil {
 		return a.fail(err)
 	}
 	for {
@@ -93,7 +93,7 @@ func (s *Store) Save(ctx context.Context, key session.StoreKey, rec session.Reco
 	if how.Next != (session.Token{}) && how.Keep <= 0 {
 		return a.fail(errNextWithoutKeep)
 	}
-	if err := fits(rec); err != nil {
+	if err := s.fits(rec); err != nil {
 		return a.fail(err)
 	}
 	var err error
@@ -193,7 +193,7 @@ func (d *document) rewritten(rec session.Record, now int64) life {
 // record's timeouts or Events change.
 func (s *Store) Swap(ctx context.Context, key session.StoreKey, rec session.Record, old session.WriteID) error {
 	a := s.begin(ctx, "swap")
-	if err := fits(rec); err != nil {
+	if err := s.fits(rec); err != nil {
 		return a.fail(err)
 	}
 	err := a.swap(hexKey(key), rec, old)
