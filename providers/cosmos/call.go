@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 
 	session "github.com/sessionstate/sessionstate/core"
@@ -97,7 +98,7 @@ func (a *attempt) call(request func(context.Context) (answer, error)) (got answe
 		if a.ctx.Err() != nil {
 			return answer{}, lost, a.ended()
 		}
-		ctx, cancel := context.WithTimeout(a.ctx, a.s.cfg.RequestTimeout)
+		ctx, cancel := context.WithTimeout(policy.WithRetryOptions(a.ctx, noRetries), a.s.cfg.RequestTimeout)
 		sent := time.Now()
 		got, err = request(ctx)
 		cancel()
@@ -120,6 +121,10 @@ func (a *attempt) call(request func(context.Context) (answer, error)) (got answe
 		}
 	}
 }
+
+// noRetries keeps the SDK from repeating requests by itself, which would hide
+// whether a write took effect; also where the client was given to New.
+var noRetries = policy.RetryOptions{MaxRetries: -1}
 
 // answer is what the service answered to a request for a document.
 type answer struct {

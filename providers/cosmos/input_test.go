@@ -82,10 +82,10 @@ func TestOpen_HangingEnds(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	_, err = cosmosstore.Open(ctx, cosmosstore.Config{
-		Endpoint: "http://" + l.Addr().String() + "/", Key: anyKey, RequestTimeout: time.Second,
+		Endpoint: "http://" + l.Addr().String() + "/", Key: anyKey, RequestTimeout: 5 * time.Second,
 	})
 	wantError(t, err, session.ErrUnavailable, "deadline exceeded")
-	if took := time.Since(start); took > 15*time.Second {
+	if took := time.Since(start); took > 1500*time.Millisecond { // at the SDK it takes until RequestTimeout
 		t.Errorf("it took %v", took)
 	}
 }
@@ -475,5 +475,39 @@ func TestNew(t *testing.T) {
 	}
 	if _, err := cosmosstore.New(t.Context(), nil, cosmosstore.Config{}); err == nil {
 		t.Error("New without a container succeeds")
+	}
+}
+
+// TestNew_RepeatsByItselfOnly: a client that repeats what failed, without saying
+// so, does not do it for a Store.
+func TestNew_RepeatsByItselfOnly(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	open(t, cfg)
+	n := newNetwork(t)
+	credential, err := azcosmos.NewKeyCredential(anyKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := azcosmos.NewClientWithKey(client(t, cfg).Endpoint(), credential, &azcosmos.ClientOptions{
+		ClientOptions: azcore.ClientOptions{Transport: &http.Client{Transport: n}}, // and the SDK's retries
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	container, err := theirs.NewContainer(cfg.Database, cfg.Container)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := cosmosstore.New(t.Context(), container, cosmosstore.Config{MaxRetryAttempts: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []faultKind{cutAfter, failAfter, timeoutHit, throttle} {
+		n.on(func(int, *http.Request) fault { return fault{kind: kind} })
+		wantError(t, s.Create(t.Context(), newKey(), record("content"), nobody, 0), session.ErrUnavailable, "create")
+		if sent := n.exchanges(); len(sent) != 1 {
+			t.Errorf("fault %d: the client sent a write %d times", kind, len(sent))
+		}
 	}
 }

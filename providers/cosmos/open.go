@@ -50,7 +50,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	start, wait := time.Now(), 50*time.Millisecond
 	for {
-		s, err := open(ctx, cfg, connect)
+		s, err := openWithin(ctx, cfg, connect)
 		if err == nil {
 			return s, nil
 		}
@@ -77,6 +77,32 @@ func passing(err error) bool {
 	return answer.status >= 500 || answer.status == http.StatusTooManyRequests || answer.status == http.StatusRequestTimeout
 }
 
+// openWithin makes one attempt, and gives it up when ctx ends. The SDK does not:
+// it asks for the account without its caller's context.
+func openWithin(ctx context.Context, cfg Config, connect func() (*azcosmos.Client, error)) (*Store, error) {
+	type result struct {
+		s   *Store
+		err error
+	}
+	opened := make(chan result)
+	go func() { // until the attempt ends, which RequestTimeout sees to
+		s, err := open(ctx, cfg, connect)
+		select {
+		case opened <- result{s, err}:
+		case <-ctx.Done(): // nobody waits for it any more
+			if err == nil {
+				_ = s.Close()
+			}
+		}
+	}()
+	select {
+	case r := <-opened:
+		return r.s, r.err
+	case <-ctx.Done():
+		return nil, unavailable(context.Cause(ctx))
+	}
+}
+
 // open makes one attempt.
 func open(ctx context.Context, cfg Config, connect func() (*azcosmos.Client, error)) (*Store, error) {
 	client, err := connect()
@@ -100,10 +126,9 @@ func open(ctx context.Context, cfg Config, connect func() (*azcosmos.Client, err
 // New returns a Store on a container whose client is the caller's. The
 // container has to be there: New checks it, as Open does, and makes nothing.
 //
-// The client should repeat nothing by itself: give it
-// policy.RetryOptions{MaxRetries: -1}. A Store repeats what needs it, and knows
-// what it has repeated. A client that could not reach its account remembers
-// that for minutes: after an error, make a new one.
+// The client's own retries are off for the Store's requests: a Store repeats what
+// needs it, and knows what it has repeated. A client that could not reach its
+// account remembers that for minutes: after an error, make a new one.
 func New(ctx context.Context, container *azcosmos.ContainerClient, cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
 	if err == nil && container == nil {
@@ -155,7 +180,7 @@ func (cfg Config) clientOptions() *azcosmos.ClientOptions {
 	}
 	return &azcosmos.ClientOptions{
 		ClientOptions: azcore.ClientOptions{
-			Retry: policy.RetryOptions{MaxRetries: -1},
+			Retry: noRetries,
 			// The timeout is for what the SDK asks without its caller's
 			// context; a Store's requests end by theirs.
 			Transport: transport{&http.Client{Transport: base, Timeout: cfg.RequestTimeout + time.Second}},

@@ -23,8 +23,8 @@ const headerManyWriters = "x-ms-cosmos-allow-tentative-writes"
 // a client it may make what is missing.
 func (s *Store) prepare(ctx context.Context, client *azcosmos.Client) error {
 	a := s.begin(ctx, "prepare")
-	if client != nil {
-		if err := a.prepareDatabase(client); err != nil {
+	if client != nil && s.cfg.Schema == SchemaCreate {
+		if err := a.createDatabase(client); err != nil {
 			return err
 		}
 	}
@@ -36,7 +36,7 @@ func (s *Store) prepare(ctx context.Context, client *azcosmos.Client) error {
 		properties, err = a.readContainer()
 	}
 	if notThere(err) {
-		return s.missing("container")
+		return s.missing()
 	}
 	if err != nil {
 		return err
@@ -51,7 +51,8 @@ func notThere(err error) bool {
 	return errors.Is(err, errAbsent) || errors.As(err, &answer) && answer.status == http.StatusNotFound
 }
 
-func (a *attempt) prepareDatabase(client *azcosmos.Client) error {
+// createDatabase makes the database if it is missing.
+func (a *attempt) createDatabase(client *azcosmos.Client) error {
 	db, err := client.NewDatabase(a.s.cfg.Database)
 	if err != nil {
 		return redacted(err)
@@ -62,9 +63,6 @@ func (a *attempt) prepareDatabase(client *azcosmos.Client) error {
 	})
 	if !notThere(err) {
 		return err
-	}
-	if a.s.cfg.Schema != SchemaCreate {
-		return a.s.missing("database")
 	}
 	_, err = a.ask(func(ctx context.Context) (answer, error) {
 		r, err := client.CreateDatabase(ctx, azcosmos.DatabaseProperties{ID: a.s.cfg.Database}, nil)
@@ -181,9 +179,9 @@ func (s *Store) clockWarning() {
 }
 
 // missing is the error of a database or container that is not there.
-func (s *Store) missing(what string) error {
-	return fmt.Errorf("there is no %s of that name, and the settings do not let this process make it: make it, for instance by\n%s",
-		what, s.command("create"))
+func (s *Store) missing() error {
+	return fmt.Errorf("there is no such database or container, and the settings do not let this process make them: make them, for instance by\n%s",
+		s.command("create"))
 }
 
 // unmade is the error of a database or container that could not be made.
