@@ -23,6 +23,9 @@ const headerManyWriters = "x-ms-cosmos-allow-tentative-writes"
 // a client it may make what is missing.
 func (s *Store) prepare(ctx context.Context, client *azcosmos.Client) error {
 	a := s.begin(ctx, "prepare")
+	if client != nil {
+		a.retries = s.cfg.MaxRetryAttempts // Open tries again, with another client
+	}
 	if client != nil && s.cfg.Schema == SchemaCreate {
 		if err := a.createDatabase(client); err != nil {
 			return err
