@@ -17,7 +17,7 @@ import (
 // ORDER BY or TOP over partitions, so order and limit are this side's affair.
 // They leave the data out.
 const (
-	columns  = "SELECT c.id, c.v, c.state, c.ns, c.created, c.life, c.lock, c.move, c.ending, c.report, c.writes, c.body.size, c.body.owner, c.body.events, c.body.write FROM c WHERE "
+	columns  = "SELECT c.id, c.v, c.state, c.ns, c.created, c.life, c.lock, c.move, c.report, c.body.size, c.body.owner, c.body.events FROM c WHERE "
 	reapable = columns + "c.report <= @now AND c.ns = @ns AND c.state IN ('live', 'ended', 'pending')"
 	owned    = columns + "c.body.owner = @owner AND c.ns = @ns AND c.state IN ('live', 'moved', 'pending')"
 )
@@ -28,7 +28,6 @@ type row struct {
 	Size   int    `json:"size"`
 	Owner  string `json:"owner"`
 	Events bool   `json:"events"`
-	Write  string `json:"write"`
 }
 
 // query calls visit for each document that it finds, until it returns false.
@@ -55,7 +54,7 @@ func (a *attempt) query(text string, parameters map[string]any, visit func(*docu
 				continue // what another program wrote
 			}
 			d := &r.document
-			d.Body.Size, d.Body.Owner, d.Body.Events, d.Body.Write = r.Size, r.Owner, r.Events, r.Write
+			d.Body.Size, d.Body.Owner, d.Body.Events = r.Size, r.Owner, r.Events
 			if more, err := visit(d); err != nil || !more {
 				return err
 			}
