@@ -68,10 +68,12 @@ func hasPolicy(rec session.Record) string {
 		"' and c.body.lifetime = '" + nanos(rec.Lifetime) + "' and " + hasEvents(rec.Events)
 }
 
-// isAsRead says that nothing was written since d was read, and that the lock
-// was not taken anew.
+// isWrittenAs says that nothing was written since d was read.
+func isWrittenAs(d *document) string { return "c.written = " + number(d.Written) }
+
+// isAsRead says besides that the lock was not taken anew.
 func isAsRead(d *document) string {
-	return "c.written = " + number(d.Written) + " and c.lock.since = " + number(d.Lock.At)
+	return isWrittenAs(d) + " and c.lock.since = " + number(d.Lock.At)
 }
 
 // staysFor says that the database will not delete the document before a lease

@@ -3,6 +3,7 @@ package cosmosstore_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -324,5 +325,78 @@ func TestStaleReads_MisleadNobody(t *testing.T) {
 	l.lag = 0
 	if got, err := s.Load(ctx, key, false); err != nil || string(got.Data) != "second" {
 		t.Errorf("afterwards: %q, %v", got.Data, err)
+	}
+}
+
+// ttlOf returns the ttl of a key's document.
+func ttlOf(t *testing.T, cfg cosmosstore.Config, key session.StoreKey) int {
+	t.Helper()
+	item, err := containerClient(t, cfg).ReadItem(t.Context(), partitionOf(key), idOf(key), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct{ TTL int }
+	if err := json.Unmarshal(item.Value, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d.TTL
+}
+
+// TestTTL_OutlivesTheSession: the database may delete a document when nobody can
+// want it any more, and not before: not under a long lease either.
+func TestTTL_OutlivesTheSession(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	s := open(t, cfg)
+	want := func(what string, key session.StoreKey, least time.Duration) {
+		t.Helper()
+		got := time.Duration(ttlOf(t, cfg, key)) * time.Second
+		if got < least+time.Minute || got > least+20*time.Minute {
+			t.Errorf("%s the ttl is %v, want some minutes more than %v", what, got, least)
+		}
+	}
+	key, token := newKey(), session.NewToken()
+	if err := s.Create(t.Context(), key, record("content"), nobody, 0); err != nil {
+		t.Fatal(err)
+	}
+	want("after Create", key, idle+refresh)
+	if _, err := s.Acquire(t.Context(), key, token, lease); err != nil {
+		t.Fatal(err)
+	}
+	want("under a lock", key, idle+refresh)
+	if err := s.Extend(t.Context(), key, token, 2*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	want("under an extended lock", key, 2*time.Hour)
+	if err := s.Save(t.Context(), key, record("saved"), token, session.Commit{Keep: 3 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	want("under a lock that was kept", key, 3*time.Hour)
+	if err := s.Save(t.Context(), key, record("saved"), token, session.Commit{}); err != nil {
+		t.Fatal(err)
+	}
+	want("after Save", key, idle+refresh)
+	if _, err := s.Acquire(t.Context(), key, token, 4*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	want("under a long lock", key, 4*time.Hour)
+	if _, err := s.Acquire(t.Context(), key, token, 5*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	want("under a long lock that was asked for again", key, 5*time.Hour)
+	if err := s.Remove(t.Context(), key, token, session.EndDelete); err != nil {
+		t.Fatal(err)
+	}
+	if ttl := ttlOf(t, cfg, key); ttl != 1 {
+		t.Errorf("after Remove the ttl is %d, want 1", ttl)
+	}
+	forever := record("for ever")
+	forever.IdleTimeout, forever.Lifetime = 0, 0
+	key = newKey()
+	if err := s.Create(t.Context(), key, forever, session.NewToken(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if ttl := ttlOf(t, cfg, key); ttl != -1 {
+		t.Errorf("the ttl of what never expires is %d, want -1", ttl)
 	}
 }

@@ -80,12 +80,20 @@ func (a *attempt) acquire(id string, token session.Token, lease time.Duration) (
 		if d.locked(now) && !d.holds(token) {
 			return nil, &session.LockedError{LockInfo: d.lockInfo(now)}
 		}
-		p = newPatch(isLive(now), isFree(now)).set("/lock", lock{hexToken(token), now, now + millis(lease)})
-		if d.locked(now) { // a repeat (S4)
-			p = newPatch(isLive(now), isHeldBy(token)).set("/lock/until", now+millis(lease))
+		conditions := []string{isLive(now)}
+		ttl := d.staying(lease)
+		if ttl != d.TTL { // another write may have given it a longer one
+			conditions = append(conditions, isWrittenAs(d))
 		}
-		p.set("/life/seen", now).set("/ttl", d.staying(lease))
-		d, err = a.patch(id, p, true)
+		if d.locked(now) { // a repeat (S4)
+			p = newPatch(append(conditions, isHeldBy(token))...).set("/lock/until", now+millis(lease))
+		} else {
+			p = newPatch(append(conditions, isFree(now))...).set("/lock", lock{hexToken(token), now, now + millis(lease)})
+		}
+		if ttl != d.TTL {
+			p.set("/ttl", ttl)
+		}
+		d, err = a.patch(id, p.set("/life/seen", now), true)
 		if err == nil || !errors.Is(err, errRefused) {
 			return d, absent(err)
 		}
@@ -116,7 +124,7 @@ func (d *document) staying(lease time.Duration) int64 {
 	if d.TTL < 0 || lease <= lingering {
 		return d.TTL
 	}
-	return max(d.TTL, seconds(lease+lingering))
+	return max(d.TTL, seconds(plus(lease, lingering)))
 }
 
 // find reads the document of id after a patch was refused, and settles it if it
@@ -207,7 +215,7 @@ func (s *Store) Extend(ctx context.Context, key session.StoreKey, token session.
 	}
 	id := hexKey(key)
 	conditions := stay(lease)
-	ttl := int64(0) // unknown, and good enough
+	ttl := int64(0) // leave it as it is
 	for {
 		now := s.clock.now()
 		p := newPatch(append(conditions, isHolding(token, now))...).set("/lock/until", now+millis(lease))
@@ -233,7 +241,9 @@ func (s *Store) Extend(ctx context.Context, key session.StoreKey, token session.
 		case !d.holds(token) || d.State != stateEnded && !d.live(now):
 			return a.fail(session.ErrLockLost)
 		}
-		conditions, ttl = nil, d.staying(lease)
+		if conditions, ttl = nil, 0; d.staying(lease) != d.TTL {
+			conditions, ttl = []string{isWrittenAs(d)}, d.staying(lease)
+		}
 		if err := a.again(); err != nil {
 			return a.fail(err)
 		}
