@@ -400,3 +400,34 @@ func TestTTL_OutlivesTheSession(t *testing.T) {
 		t.Errorf("the ttl of what never expires is %d, want -1", ttl)
 	}
 }
+
+// TestConsistencyLevel: it goes out with reads; and where reads miss nothing, a
+// session that is not there is not looked for twice.
+func TestConsistencyLevel(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[string]string{"": "GET PATCH", "session": "GET PATCH", "BoundedStaleness": "GET PATCH", "Strong": "GET"} {
+		cfg := fresh(t)
+		cfg.ConsistencyLevel = level
+		s, n := behind(t, cfg)
+		var asked string
+		n.on(func(_ int, req *http.Request) fault {
+			if req.Method == http.MethodGet {
+				asked = req.Header.Get("x-ms-consistency-level")
+			}
+			return fault{}
+		})
+		if _, err := s.Load(t.Context(), newKey(), false); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("%q: %v", level, err)
+		}
+		var methods []string
+		for _, e := range n.exchanges() {
+			methods = append(methods, e.method)
+		}
+		if got := strings.Join(methods, " "); got != want {
+			t.Errorf("%q: it takes %q, want %q", level, got, want)
+		}
+		if !strings.EqualFold(asked, level) {
+			t.Errorf("%q: the read asks for %q", level, asked)
+		}
+	}
+}
