@@ -177,3 +177,75 @@ func TestS11_RevokedWhileItMoves(t *testing.T) {
 		t.Errorf("the session that got away: %v, want it ended", err)
 	}
 }
+
+// crashed stores a record, locked, and makes it move by a process that crashes
+// after that many exchanges.
+func crashed(t *testing.T, s *cosmosstore.Store, n *network, exchanges int) (from, to session.StoreKey, token session.Token, moved session.Record) {
+	t.Helper()
+	from, to, token, moved = newKey(), newKey(), session.NewToken(), record("moved")
+	if err := s.Create(t.Context(), from, record("before"), token, lease); err != nil {
+		t.Fatal(err)
+	}
+	n.on(func(i int, _ *http.Request) fault {
+		if i > exchanges {
+			return fault{kind: dead}
+		}
+		return fault{}
+	})
+	_ = s.Save(t.Context(), from, moved, token, session.Commit{MoveTo: to, Grace: grace})
+	n.on(nil)
+	return from, to, token, moved
+}
+
+// TestS11_TombstoneStaysAsLongAsItIsNeeded: the old key is created anew when its
+// Grace has passed, and nobody has come to the new key yet.
+func TestS11_TombstoneStaysAsLongAsItIsNeeded(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	cfg.MaxRetryAttempts = -1
+	s, n := behind(t, cfg)
+	other := open(t, cfg)
+	from, to, _, _ := crashed(t, s, n, 3) // it is committed, and not settled
+	other.Skip(grace + time.Second)
+	if err := other.Create(t.Context(), from, record("created anew"), nobody, 0); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[session.StoreKey]string{from: "created anew", to: "moved"} {
+		if got, err := other.Load(t.Context(), key, false); err != nil || string(got.Data) != want {
+			t.Errorf("%q, %v, want %q", got.Data, err, want)
+		}
+	}
+}
+
+// TestS11_LostMoveLeavesNothing: who has lost the lock in the middle of a move is
+// told, the other's write stands, and the new key is free again.
+func TestS11_LostMoveLeavesNothing(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	cfg.MaxRetryAttempts = -1
+	s, n := behind(t, cfg)
+	other := open(t, cfg)
+	from, to, token, moved := crashed(t, s, n, 2) // the new document is there, and pending
+	s.Skip(2 * lease)
+	other.Skip(2 * lease)
+	thief := session.NewToken()
+	if _, err := other.Acquire(t.Context(), from, thief, lease); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Create(t.Context(), to, record("another's"), nobody, 0); !errors.Is(err, session.ErrExists) {
+		t.Errorf("Create of a key that a record may still move to: %v, want ErrExists", err)
+	}
+	moved.Repeat = true
+	if err := s.Save(t.Context(), from, moved, token, session.Commit{MoveTo: to, Grace: grace}); !errors.Is(err, session.ErrLockLost) {
+		t.Errorf("the repeated move: %v, want ErrLockLost", err)
+	}
+	if err := other.Save(t.Context(), from, record("the thief's"), thief, session.Commit{}); err != nil {
+		t.Error(err)
+	}
+	if got, err := s.Load(t.Context(), from, false); err != nil || string(got.Data) != "the thief's" {
+		t.Errorf("under the old key: %q, %v", got.Data, err)
+	}
+	if err := other.Create(t.Context(), to, record("another's"), nobody, 0); err != nil {
+		t.Errorf("Create of the new key: %v", err)
+	}
+}
