@@ -290,7 +290,7 @@ func TestStaleReads_MisleadNobody(t *testing.T) {
 	if _, err := other.Acquire(ctx, key, holder, lease); err != nil {
 		t.Fatal(err)
 	}
-	l.lag = 50
+	l.lag = 1000
 	var locked *session.LockedError
 	if _, err := s.Acquire(ctx, key, session.NewToken(), lease); !errors.As(err, &locked) || locked.Holder != holder.Holder() {
 		t.Errorf("Acquire of what is held: %v", err)
@@ -303,7 +303,7 @@ func TestStaleReads_MisleadNobody(t *testing.T) {
 	if err := errors.Join(other.Release(ctx, key, token), other.Touch(ctx, key)); err != nil {
 		t.Fatal(err)
 	}
-	l.lag = 50
+	l.lag = 1000
 	rec.Write, rec.Data = session.NewWriteID(), []byte("lost")
 	if err := s.Save(ctx, key, rec, token, session.Commit{}); !errors.Is(err, session.ErrLockLost) {
 		t.Errorf("Save under a lock that was lost: %v", err)
@@ -317,7 +317,7 @@ func TestStaleReads_MisleadNobody(t *testing.T) {
 	if err := other.Swap(ctx, key, rec, old); err != nil {
 		t.Fatal(err)
 	}
-	l.lag = 50
+	l.lag = 1000
 	rec.Write, rec.Data = session.NewWriteID(), []byte("third")
 	if err := s.Swap(ctx, key, rec, old); !errors.Is(err, session.ErrConflict) {
 		t.Errorf("Swap of what was written: %v", err)
