@@ -89,13 +89,13 @@ func (st *Store) callAgain(ctx context.Context, op string, last error, do func(*
 
 // attempt runs do once, on a connection of its own.
 func (st *Store) attempt(ctx context.Context, repeated bool, do func(*conn) error) error {
-	db, err := st.connection(ctx)
+	running, stop := st.running(ctx)
+	defer stop()
+	db, err := st.connection(running)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	running, stop := st.running(ctx)
-	defer stop()
 	err = do(&conn{db: db.Conn(), ctx: running, asked: ctx, repeated: repeated})
 	switch {
 	case err == nil:
@@ -107,12 +107,10 @@ func (st *Store) attempt(ctx context.Context, repeated bool, do func(*conn) erro
 	return err
 }
 
-// connection takes a connection out of the pool.
+// connection takes a connection out of the pool. ctx is a limited one.
 func (st *Store) connection(ctx context.Context) (*pgxpool.Conn, error) {
-	waiting, stop := st.limited(ctx)
-	defer stop()
-	db, err := st.pool.Acquire(waiting)
-	if err == nil || waiting.Err() == nil {
+	db, err := st.pool.Acquire(ctx)
+	if err == nil || ctx.Err() == nil {
 		return db, err
 	}
 	if short := st.shortage(); short != nil {
@@ -141,8 +139,8 @@ type shortageError struct{ text string }
 // Error says why there was no connection.
 func (e *shortageError) Error() string { return e.text }
 
-// running returns the context that statements run under: it ends a little
-// later than the caller's, and when CommandTimeout has passed.
+// running returns the context of an attempt: it ends a little later than the
+// caller's, and when CommandTimeout has passed.
 func (st *Store) running(ctx context.Context) (context.Context, context.CancelFunc) {
 	running, cancel := st.limited(context.WithoutCancel(ctx))
 	if ctx.Done() == nil {
