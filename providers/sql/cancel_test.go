@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -71,4 +72,53 @@ func TestS6_CancelledSaves(t *testing.T) {
 		t.Errorf("%d connections were made anew for %d saves that were cut short", made, n)
 	}
 	eventually(t, "no connection is kept", func() bool { return pool.Stat().AcquiredConns() == 0 })
+}
+
+// TestS6_CancelledAlone: a save that has no company costs no connection either.
+func TestS6_CancelledAlone(t *testing.T) {
+	t.Parallel()
+	st, pool := newDatabase(t).store(t, sqlstore.Config{})
+	key := create(t, st, "0")
+	token := acquire(t, st, key)
+	opened := pool.Stat().NewConnsCount()
+	cut := int64(0)
+	for range 300 {
+		rec := newRecord("1")
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.Int64N(int64(time.Millisecond))))
+		err := st.Save(ctx, key, rec, token, session.Commit{Keep: lease})
+		cancel()
+		if err != nil {
+			cut++
+			rec.Repeat = true
+			must(t, st.Save(limit(t, lease), key, rec, token, session.Commit{Keep: lease}))
+		}
+	}
+	if made := pool.Stat().NewConnsCount() - opened; cut < 30 || made > cut/10+2 {
+		t.Errorf("%d connections were made anew for %d saves that were cut short", made, cut)
+	}
+}
+
+// TestS14_LockedRow: who waits for a row that somebody else keeps locked leaves
+// in time, and gives the connection back.
+func TestS14_LockedRow(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	st, pool := db.store(t, sqlstore.Config{})
+	key := create(t, st, "0")
+	token := acquire(t, st, key)
+	free := db.lockRows(t, key)
+	const patience = 50 * time.Millisecond
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	rec := newRecord("1")
+	err := st.Save(ctx, key, rec, token, session.Commit{})
+	late := time.Since(begun) - patience
+	if !errors.Is(err, context.DeadlineExceeded) || late > 500*time.Millisecond { // S14 says 100 ms, on a machine that is not busy
+		t.Errorf("%v after the end of its context: %v", late, err)
+	}
+	eventually(t, "no connection is kept", func() bool { return pool.Stat().AcquiredConns() == 0 })
+	free()
+	rec.Repeat = true
+	must(t, st.Save(limit(t, lease), key, rec, token, session.Commit{}))
 }
