@@ -162,10 +162,10 @@ func (st *Store) limited(ctx context.Context) (context.Context, context.CancelFu
 // being done before that is said too.
 func ended(ctx context.Context, op string, err, last error) error {
 	switch {
-	case errors.As(err, new(*shortageError)):
-		return fmt.Errorf("sqlstore: %s: %w: %w: %w", op, ctx.Err(), session.ErrUnavailable, err)
 	case last != nil:
 		return fmt.Errorf("sqlstore: %s: %w, after: %w", op, ctx.Err(), unavailable(op, last))
+	case errors.As(err, new(*shortageError)):
+		return fmt.Errorf("sqlstore: %s: %w: %w: %w", op, ctx.Err(), session.ErrUnavailable, err)
 	}
 	return failed(op, ctx.Err())
 }
