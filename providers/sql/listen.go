@@ -99,6 +99,11 @@ func (l *listener) listen(up func()) error {
 		return err
 	}
 	if err := l.hearOneself(starting, db); err != nil {
+		if errors.Is(err, errDeaf) { // the pooler gives what it listens on now to somebody else
+			stopping, cancel := context.WithTimeout(l.ctx, listenAnswer)
+			defer cancel()
+			_, _ = db.Exec(stopping, "UNLISTEN "+pgx.Identifier{l.channel}.Sanitize())
+		}
 		return err
 	}
 	up()
