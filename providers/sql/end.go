@@ -80,24 +80,51 @@ func (st *Store) Reap(ctx context.Context, namespace string, limit int, token se
 		return nil, st.purge(ctx, namespace)
 	}
 	var claims []session.Expired
-	err := st.call(ctx, "reap", func(c *conn) (err error) {
+	err := st.call(ctx, "reap", func(c *conn) error {
 		rows, _ := c.db.Query(c.ctx, st.sql.claim, namespace, limit, uuid(token), microseconds(lease))
-		claims, err = pgx.CollectRows(rows, expired)
+		claimed, err := pgx.CollectRows(rows, claimedRow)
+		if err != nil {
+			return err
+		}
+		var surplus [][]byte
+		claims, surplus = onePerKey(claimed)
+		if surplus != nil {
+			_, err = c.db.Exec(c.ctx, st.sql.unclaim, surplus, uuid(token))
+		}
 		return err
 	})
 	return claims, err
 }
 
-func expired(row pgx.CollectableRow) (e session.Expired, err error) {
+// claim is a row that Reap has claimed.
+type claim struct {
+	id []byte
+	session.Expired
+}
+
+func claimedRow(row pgx.CollectableRow) (e claim, err error) {
 	var async bool
-	var id []byte
 	var reason int16
 	var r content
-	err = row.Scan(append([]any{&id, &reason, &e.Attempts, &async}, r.dest()...)...)
-	copy(e.Key[:], id) // what follows after 32 bytes is of one that made way
+	err = row.Scan(append([]any{&e.id, &reason, &e.Attempts, &async}, r.dest()...)...)
+	copy(e.Key[:], e.id) // what follows after 32 bytes is of one that made way
 	e.Reason = session.EndReason(reason)
 	e.Record = r.record()
 	return e, err
+}
+
+// onePerKey returns the first claim of each key, and the rows of the others.
+func onePerKey(claimed []claim) (claims []session.Expired, surplus [][]byte) {
+	seen := make(map[session.StoreKey]bool, len(claimed))
+	for _, c := range claimed {
+		if seen[c.Key] {
+			surplus = append(surplus, c.id)
+			continue
+		}
+		seen[c.Key] = true
+		claims = append(claims, c.Expired)
+	}
+	return claims, surplus
 }
 
 // purge deletes what has expired or ended and is not to be reported.

@@ -33,7 +33,7 @@ type statements struct {
 	swap                                   string
 	release, extend, extendAside, touch    string
 	delete, end, forgetClaim, hasClaim     string
-	claim, purge                           string
+	claim, unclaim, purge                  string
 	listOwner, deleteOwned, endOwned, page string
 	clock, ping, notify, patience          string
 }
@@ -208,23 +208,22 @@ func newStatements(table string) *statements {
 		// They come in no order: one would have a planner without statistics
 		// read and sort all that has expired for each batch. A
 		// row that its own token has claimed is found again: the answer to
-		// the first attempt was lost. Of several with one key, those that
-		// made way included, one is claimed under a token at a time, since a
-		// key and a token are all that names a claim.
+		// the first attempt was lost.
 		claim: sql(`WITH d AS MATERIALIZED (
 			SELECT id FROM {table} t
 			WHERE t.namespace = @namespace AND t.events AND t.expires <= now()
 			AND (t.lock_until <= now() OR t.reaped AND t.lock_token = @token)
-			AND NOT EXISTS (SELECT FROM {table} o
-				WHERE o.id >= substr(t.id, 1, 32) AND o.id <= substr(t.id, 1, 32) || {last suffix} AND o.id <> t.id
-				AND o.namespace = t.namespace AND o.events AND o.expires <= now() AND (o.lock_token = @token
-					OR o.id < t.id AND o.lock_until <= now()))
 			LIMIT @limit FOR UPDATE SKIP LOCKED)
 			UPDATE {table} t SET expires = '-infinity', reason = CASE WHEN t.reason = 0 THEN 1 ELSE t.reason END,
 			attempts = CASE WHEN t.reaped AND t.lock_token = @token THEN t.attempts ELSE LEAST(t.attempts + 1, 32767) END,
 			reaped = true, waiting = false, lock_token = @token, lock_at = {clock}, lock_until = {clock} + {us @lease}
 			FROM d WHERE t.id = d.id
 			RETURNING t.id, t.reason, t.attempts, {async}, {record}`, "namespace", "limit", "token", "lease"),
+		// Of several with one key, those that made way included, one is
+		// claimed under a token at a time, since a key and a token are all that
+		// names a claim.
+		unclaim: sql(`UPDATE {table} t SET lock_token = {nobody}, lock_until = '-infinity', attempts = t.attempts - 1
+			WHERE t.id = ANY (@ids::bytea[]) AND {mine} RETURNING {async}`, "ids", "token"),
 		purge: sql(`WITH d AS MATERIALIZED (
 			SELECT id FROM {table} t
 			WHERE t.namespace = @namespace AND NOT t.events AND t.expires <= now() AND t.lock_until <= now()
