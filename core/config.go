@@ -97,9 +97,15 @@ type Config struct {
 	// namespace, or the store itself, must do it. Default: 30 seconds.
 	ReapInterval time.Duration
 
-	// Codec encodes the values of a session. What another codec has written
-	// stays readable, if it is JSON. Default: JSON{}.
+	// Codec encodes the values of a session. What JSON and Gob have written
+	// stays readable, whichever it is. Default: JSON{}.
 	Codec Codec
+
+	// ReadCodecs are other codecs whose values are read, beside JSON and Gob.
+	// To change to a codec that the processes of the running version do not
+	// know, deploy it here first, then as Codec with the former one here.
+	// Default: none.
+	ReadCodecs []Codec
 
 	// Discard decides, at the end of a request, whether its unsaved changes
 	// are dropped (M13). It must be a pure function. Default: Outcome.Failed.
@@ -212,8 +218,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	if len(cfg.Namespace) > maxNamespace {
 		return cfg, fmt.Errorf("session: Config.Namespace has %d bytes: at most %d are allowed", len(cfg.Namespace), maxNamespace)
 	}
-	if name := cfg.Codec.Name(); name == "" || len(name) > maxCodecName {
-		return cfg, fmt.Errorf("session: Config.Codec has the name %q: must have from 1 to %d bytes", name, maxCodecName)
+	var err error
+	if cfg.ReadCodecs, err = readCodecs(cfg.Codec, cfg.ReadCodecs); err != nil {
+		return cfg, err
 	}
 	id, err := cfg.ID.checked()
 	if err != nil {

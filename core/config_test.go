@@ -49,6 +49,9 @@ func TestConfig_MistakesAreErrors(t *testing.T) {
 		{config{Codec: hexCodec{""}}, []string{"Config.Codec", `""`, "from 1 to 32"}},
 		{config{Codec: hexCodec{strings.Repeat("c", 33)}}, []string{"Config.Codec", "ccc", "from 1 to 32"}},
 
+		{config{ReadCodecs: []session.Codec{hexCodec{"a"}, nil}}, []string{"Config.ReadCodecs[1]", "nil"}},
+		{config{ReadCodecs: []session.Codec{hexCodec{""}}}, []string{"Config.ReadCodecs[0]", `""`, "from 1 to 32"}},
+		{config{ReadCodecs: []session.Codec{hexCodec{"a"}, hexCodec{"b"}, hexCodec{"a"}}}, []string{"Config.ReadCodecs[2]", `"a"`, "[0]"}},
 		{config{MaxSessionsPerOwner: 3}, []string{"Config.MaxSessionsPerOwner", "yet"}},
 		{config{Compress: true}, []string{"Config.Compress", "yet"}},
 		{config{EncryptionKeys: [][]byte{make([]byte, 32)}}, []string{"Config.EncryptionKeys", "yet"}},
@@ -110,6 +113,7 @@ func TestConfig_WhatIsAllowed(t *testing.T) {
 		{ID: session.Cookie{Name: "__Host-s", Partitioned: true, SameSite: http.SameSiteNoneMode}},
 		{ID: session.Cookie{Name: "__Secure-s", Domain: "example.com", Path: "/app"}},
 		{ID: session.Cookie{SameSite: http.SameSiteStrictMode}}, {ID: session.Cookie{SameSite: http.SameSiteDefaultMode}},
+		{Codec: session.Gob{}}, {ReadCodecs: []session.Codec{hexCodec{"hex"}, session.JSON{}, session.Gob{}}},
 		{ID: session.Header{}}, {ID: session.Header{Name: "x-session-id2"}},
 	} {
 		newManager(t, memstore.New(), cfg)

@@ -162,10 +162,13 @@ func decodeFrame(data []byte) (content, error) {
 	return c, nil
 }
 
-// codecName spares the commonest name its copy.
+// codecName spares the commonest names their copies.
 func codecName(b []byte) string {
-	if json := (JSON{}); string(b) == json.Name() {
-		return json.Name()
+	switch string(b) {
+	case nameJSON:
+		return nameJSON
+	case nameGob:
+		return nameGob
 	}
 	return string(b)
 }

@@ -50,24 +50,13 @@ func (k Key[T]) decode(s *Session, c *content) (v T, found bool, err error) {
 	it := &c.items[i]
 	codec := s.rq.m.codec(it.codec)
 	if codec == nil {
-		return v, true, fmt.Errorf("%w: %q was written with the codec %q: set Config.Codec to it", ErrCorrupt, k.name, it.codec)
+		return v, true, fmt.Errorf("%w: %q was written with the codec %q: set Config.Codec or ReadCodecs to it", ErrCorrupt, k.name, it.codec)
 	}
 	if err = codec.Decode(it.value, &v); err != nil {
 		var zero T
 		return zero, true, fmt.Errorf("%w: %q is no %v: %w", ErrCorrupt, k.name, reflect.TypeFor[T](), err)
 	}
 	return v, true, nil
-}
-
-// codec returns the codec of that name, nil if the Manager has none.
-func (m *Manager) codec(name string) Codec {
-	if m.cfg.Codec.Name() == name {
-		return m.cfg.Codec
-	}
-	if json := (JSON{}); json.Name() == name {
-		return json
-	}
-	return nil
 }
 
 func (k Key[T]) encode(s *Session, v T) ([]byte, error) {

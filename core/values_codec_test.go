@@ -110,6 +110,113 @@ func TestCodec_ChangeFromJSONAndBack(t *testing.T) {
 	}
 }
 
+// A codec that no running version knows is rolled out in two steps, and at no
+// time does a process meet a value that it cannot read.
+func TestCodec_ReadCodecsForARollingDeploy(t *testing.T) {
+	a, b := hexCodec{"a"}, hexCodec{"b"}
+	for _, mode := range writeModes {
+		memory := memstore.New()
+		steps := []*service{
+			newProcess(t, memory, session.Config{Codec: a}),
+			newProcess(t, memory, session.Config{Codec: a, ReadCodecs: []session.Codec{b}}),
+			newProcess(t, memory, session.Config{Codec: b, ReadCodecs: []session.Codec{a}}),
+		}
+		for i := range steps[1:] {
+			old, young := steps[i], steps[i+1]
+			c := old.visitor()
+			for n := range 6 { // one request here, one there
+				c.m = [...]*session.Manager{young.Manager, old.Manager}[n%2]
+				old.check(c.do(mode, func(s *session.Session) {
+					old.check(countKey.Update(s, func(n int) int { return n + 1 }))
+				}))
+			}
+			c.count(7)
+			c.m = young.Manager
+			c.count(7)
+		}
+		// The codec that is read is not the one that writes.
+		c := steps[0].visitor()
+		c.m = newProcess(t, memory, session.Config{Codec: b}).Manager
+		steps[0].check(c.do(session.ReadOnly, func(s *session.Session) {
+			_, err := countKey.Get(s)
+			wantIs(t, err, session.ErrCorrupt)
+		}))
+	}
+}
+
+// Whatever is the codec, sessions that JSON and Gob have written are read.
+func TestM18_JSONAndGobReadEachOther(t *testing.T) {
+	for _, mode := range writeModes {
+		memory := memstore.New()
+		services := []*service{
+			newProcess(t, memory, session.Config{}),
+			newProcess(t, memory, session.Config{Codec: session.Gob{}}),
+			newProcess(t, memory, session.Config{Codec: hexCodec{"hex"}}),
+		}
+		for _, first := range services[:2] {
+			c := first.visitor()
+			first.check(c.do(mode, func(s *session.Session) {
+				first.check(textKey.Set(s, "hello"))
+				first.check(cartKey.Set(s, cart{[]string{"a", "b"}}))
+			}))
+			for _, sv := range services {
+				c.m = sv.Manager
+				for _, mode := range allModes {
+					sv.check(c.do(mode, func(s *session.Session) {
+						text, err1 := textKey.Get(s)
+						items, err2 := cartKey.Get(s)
+						if text != "hello" || len(items.Items) != 2 || err1 != nil || err2 != nil {
+							t.Error(text, items, err1, err2)
+						}
+					}))
+				}
+			}
+			// A rolling deploy: requests of one session at both.
+			for n := range 8 {
+				c.m = services[n%2].Manager
+				first.check(c.do(mode, func(s *session.Session) {
+					first.check(countKey.Update(s, func(n int) int { return n + 1 }))
+					if n%4 == 3 {
+						first.check(s.Renew())
+					}
+				}))
+			}
+			c.count(9)
+			for _, sv := range services {
+				if n := len(sv.events.of(session.EventCorrupt)); n > 0 {
+					t.Error(n, "sessions could not be read")
+				}
+			}
+		}
+	}
+}
+
+// A merge makes the changes of one codec on what another has written.
+func TestM4_MergeOverCodecs(t *testing.T) {
+	memory := memstore.New()
+	sv := newProcess(t, memory, session.Config{})
+	other := newProcess(t, memory, session.Config{Codec: session.Gob{}})
+	c := sv.visitor()
+	r := c.begin()
+	s := r.acquire(session.Concurrent)
+	add := func(s *session.Session) { sv.check(countKey.Update(s, func(n int) int { return n + 1 })) }
+	add(s)
+	sv.check((&client{t: t, m: other.Manager, id: c.id}).do(session.Concurrent, add))
+	sv.check(r.end(ok200))
+	c.count(3)
+}
+
+// What Gob cannot encode fails at Set, with key and type, and changes nothing.
+func TestGob_RefusesAtSet(t *testing.T) {
+	sv := newService(t, session.Config{Codec: session.Gob{}})
+	sv.check(sv.visitor().do(session.Exclusive, func(s *session.Session) {
+		err := session.NewKey[*cart]("text").Set(s, nil)
+		if err == nil || !strings.Contains(err.Error(), `"text"`) || !strings.Contains(err.Error(), "*session_test.cart") || s.Has("text") {
+			t.Error(err)
+		}
+	}))
+}
+
 // Take in Concurrent mode removes the value whatever another request has made
 // of it, and has shown it once.
 func TestM4_TakeMeetsAnotherType(t *testing.T) {
