@@ -217,13 +217,13 @@ func (s *Session) tell() {
 	s.rq.tell(s.id, s.maxAge())
 }
 
-// record returns the content as a store takes it, as a new write.
-func (s *Session) record(c *content) (Record, error) {
+// record returns the content as a store takes it under key, as a new write.
+func (s *Session) record(key StoreKey, c *content) (Record, error) {
 	m := s.rq.m
 	cfg := &m.cfg
-	data := encodeFrame(c)
-	if cfg.MaxSize > 0 && len(data) > cfg.MaxSize {
-		return Record{}, fmt.Errorf("%w: %d bytes, Config.MaxSize is %d", ErrTooLarge, len(data), cfg.MaxSize)
+	data, err := m.pack(key, c)
+	if err != nil {
+		return Record{}, err
 	}
 	return Record{
 		Data: data, Namespace: cfg.Namespace, Owner: c.owner,
@@ -262,7 +262,7 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 	if err := s.clientGone(ctx); err != nil {
 		return err
 	}
-	rec, err := s.record(&s.content)
+	rec, err := s.record(s.key, &s.content)
 	if err != nil {
 		return err
 	}
@@ -301,7 +301,7 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 // saveLocked stores c under the lock l, and moves the session to a new ID if
 // it is to be renewed.
 func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, keep bool) error {
-	m, how, id := s.rq.m, Commit{}, s.id
+	m, how, id, key := s.rq.m, Commit{}, s.id, s.key
 	if keep {
 		how.Keep = m.cfg.LockLease
 	}
@@ -310,9 +310,10 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ke
 			return err
 		}
 		id = newID()
-		how.MoveTo, how.Grace = storeKey(m.cfg.Namespace, id), m.cfg.RenewGrace
+		key = storeKey(m.cfg.Namespace, id)
+		how.MoveTo, how.Grace = key, m.cfg.RenewGrace
 	}
-	rec, err := s.record(c)
+	rec, err := s.record(key, c)
 	if err != nil {
 		return err
 	}
@@ -324,7 +325,7 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ke
 		return m.store.Save(ctx, s.key, rec, l.token, how)
 	})
 	if err == nil && s.renew {
-		s.id, s.key = id, how.MoveTo
+		s.id, s.key = id, key
 		if keep {
 			l.move(s.key)
 		}

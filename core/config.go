@@ -87,9 +87,12 @@ type Config struct {
 	// available yet. Default: Cookie{}.
 	ID IDSource
 
-	// MaxSize is the largest content of a session in bytes, as it is stored;
-	// beyond it changes fail with ErrTooLarge. Negative: what the store can
-	// hold. Default: 1 MiB.
+	// MaxSize is the largest content of a session in bytes, before Compress
+	// makes it smaller and EncryptionKeys 50 bytes larger; beyond it changes
+	// fail with ErrTooLarge. It also bounds what is made of stored bytes: if
+	// it is lowered, sessions that are larger and compressed or encrypted
+	// cannot be read any more (M18). Negative: what the store can hold.
+	// Default: 1 MiB.
 	MaxSize int
 
 	// ReapInterval is how often, with jitter, this Manager removes what has
@@ -106,6 +109,42 @@ type Config struct {
 	// know, deploy it here first, then as Codec with the former one here.
 	// Default: none.
 	ReadCodecs []Codec
+
+	// Compress deflates sessions of 1,024 bytes and more before they are
+	// stored, if that makes them smaller. It can be switched on and off at any
+	// time: every Manager reads both. What it costs is in
+	// docs/performance.md. Default: false.
+	Compress bool
+
+	// EncryptionKeys encrypt the content of sessions, names of values
+	// included, before the store gets it: AES-256-GCM, with a key of its own
+	// for each save. Each has 32 bytes from crypto/rand. The first encrypts,
+	// all decrypt; a session that was encrypted with none of them, or changed
+	// since, or moved to another ID or owner, cannot be read (M18).
+	//
+	// To rotate without a logout while processes are replaced one by one,
+	// deploy the new key behind the others, so that all can read what it
+	// encrypts; then in front of them; then, when AbsoluteTimeout has passed,
+	// without the old ones. Where no two versions run at a time, it can go to
+	// the front at once.
+	//
+	// In the clear remain what stores need: the hash of the ID, namespace,
+	// owner and times, and the length. Who can write to the store cannot
+	// change the content, nor the owner, but can delete a session, extend its
+	// life or put an older content of it back. With Compress, who can see
+	// the length and have text of theirs put into somebody's session can
+	// guess what else is in it: leave it off if that matters. Default: nil,
+	// nothing is encrypted.
+	EncryptionKeys [][]byte
+
+	// Unencrypted says what is done about sessions that are stored without
+	// encryption, where there are EncryptionKeys. To begin to encrypt without
+	// a logout, deploy EncryptionKeys with WriteUnencrypted, so that all
+	// processes have the keys; then with ReadUnencrypted; then, when
+	// AbsoluteTimeout has passed, with neither. To end it, go the same way
+	// back. With either, who can write to the store can replace a session by
+	// one of their own, and New logs a warning. Default: RefuseUnencrypted.
+	Unencrypted Unencrypted
 
 	// Discard decides, at the end of a request, whether its unsaved changes
 	// are dropped (M13). It must be a pure function. Default: Outcome.Failed.
@@ -128,11 +167,6 @@ type Config struct {
 	OnEnd func(Ended) error
 	// MaxSessionsPerOwner is to limit the live sessions of one owner.
 	MaxSessionsPerOwner int
-	// Compress is to deflate large sessions.
-	Compress bool
-	// EncryptionKeys are to encrypt what is stored: the first encrypts, all
-	// decrypt.
-	EncryptionKeys [][]byte
 }
 
 // Ended is what OnEnd is to be told of a session.
@@ -241,8 +275,6 @@ func (cfg Config) refuseUnbuilt() error {
 		{"OnStart", cfg.OnStart != nil},
 		{"OnEnd", cfg.OnEnd != nil},
 		{"MaxSessionsPerOwner", cfg.MaxSessionsPerOwner != 0},
-		{"Compress", cfg.Compress},
-		{"EncryptionKeys", cfg.EncryptionKeys != nil},
 	} {
 		if f.set {
 			return fmt.Errorf("session: Config.%s is set: this version cannot do that yet, leave it unset", f.name)

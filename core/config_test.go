@@ -1,7 +1,9 @@
 package session_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -49,12 +51,19 @@ func TestConfig_MistakesAreErrors(t *testing.T) {
 		{config{Codec: hexCodec{""}}, []string{"Config.Codec", `""`, "from 1 to 32"}},
 		{config{Codec: hexCodec{strings.Repeat("c", 33)}}, []string{"Config.Codec", "ccc", "from 1 to 32"}},
 
+		{config{MaxSessionsPerOwner: 3}, []string{"Config.MaxSessionsPerOwner", "yet"}},
 		{config{ReadCodecs: []session.Codec{hexCodec{"a"}, nil}}, []string{"Config.ReadCodecs[1]", "nil"}},
 		{config{ReadCodecs: []session.Codec{hexCodec{""}}}, []string{"Config.ReadCodecs[0]", `""`, "from 1 to 32"}},
 		{config{ReadCodecs: []session.Codec{hexCodec{"a"}, hexCodec{"b"}, hexCodec{"a"}}}, []string{"Config.ReadCodecs[2]", `"a"`, "[0]"}},
-		{config{MaxSessionsPerOwner: 3}, []string{"Config.MaxSessionsPerOwner", "yet"}},
-		{config{Compress: true}, []string{"Config.Compress", "yet"}},
-		{config{EncryptionKeys: [][]byte{make([]byte, 32)}}, []string{"Config.EncryptionKeys", "yet"}},
+
+		{config{EncryptionKeys: [][]byte{}}, []string{"Config.EncryptionKeys is empty", "32 bytes", "nil"}},
+		{config{EncryptionKeys: [][]byte{nil}}, []string{"Config.EncryptionKeys[0] has 0 bytes", "must have 32"}},
+		{config{EncryptionKeys: [][]byte{key(1), key(2)[:31]}}, []string{"Config.EncryptionKeys[1] has 31 bytes", "must have 32"}},
+		{config{EncryptionKeys: [][]byte{append(key(1), 1)}}, []string{"Config.EncryptionKeys[0] has 33 bytes", "must have 32"}},
+		{config{EncryptionKeys: [][]byte{key(1), make([]byte, 32)}}, []string{"Config.EncryptionKeys[1]", "zeros"}},
+		{config{EncryptionKeys: [][]byte{key(1), key(2), key(1)}}, []string{"Config.EncryptionKeys[2]", "the same as [0]"}},
+		{config{Unencrypted: session.ReadUnencrypted}, []string{"Config.Unencrypted", "Config.EncryptionKeys is not"}},
+		{config{Unencrypted: 3, EncryptionKeys: [][]byte{key(1)}}, []string{"Config.Unencrypted is 3", "WriteUnencrypted"}},
 		{config{OnStart: func(*session.Session) error { return nil }}, []string{"Config.OnStart", "yet"}},
 		{config{OnEnd: func(session.Ended) error { return nil }}, []string{"Config.OnEnd", "yet"}},
 		{config{ID: session.URI{}}, []string{"Config.ID", "URI", "Cookie or Header"}},
@@ -113,12 +122,23 @@ func TestConfig_WhatIsAllowed(t *testing.T) {
 		{ID: session.Cookie{Name: "__Host-s", Partitioned: true, SameSite: http.SameSiteNoneMode}},
 		{ID: session.Cookie{Name: "__Secure-s", Domain: "example.com", Path: "/app"}},
 		{ID: session.Cookie{SameSite: http.SameSiteStrictMode}}, {ID: session.Cookie{SameSite: http.SameSiteDefaultMode}},
-		{Codec: session.Gob{}}, {ReadCodecs: []session.Codec{hexCodec{"hex"}, session.JSON{}, session.Gob{}}},
 		{ID: session.Header{}}, {ID: session.Header{Name: "x-session-id2"}},
 	} {
 		newManager(t, memstore.New(), cfg)
 	}
+	for _, cfg := range []session.Config{
+		{Compress: true}, {EncryptionKeys: [][]byte{key(1)}}, {EncryptionKeys: [][]byte{key(1), key(2)}, Compress: true, MaxSize: -1},
+		{EncryptionKeys: [][]byte{key(1)}, Unencrypted: session.ReadUnencrypted},
+		{EncryptionKeys: [][]byte{key(1)}, Unencrypted: session.WriteUnencrypted},
+		{Codec: session.Gob{}}, {ReadCodecs: []session.Codec{hexCodec{"hex"}, session.JSON{}, session.Gob{}}},
+	} {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+		newManager(t, memstore.New(), cfg)
+	}
 }
+
+// key returns an encryption key.
+func key(i byte) []byte { return bytes.Repeat([]byte{i, ^i, 0x5a, 'k'}, 8) }
 
 // The Config is copied: what becomes of it later has no effect.
 func TestConfig_IsCopied(t *testing.T) {

@@ -17,6 +17,7 @@ type Manager struct {
 	store      Store
 	watcher    Watcher // nil if the store cannot wake
 	cfg        Config
+	keys       *keyring // nil: nothing is encrypted
 	gates      *gates
 	background *background
 	keepAlive  *keepAlive
@@ -38,8 +39,16 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{store: store, cfg: cfg, gates: newGates(cfg.RequestQueueLimit), background: newBackground()}
+	keys, err := newKeyring(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg.EncryptionKeys = nil // the caller's; the keyring has what it needs of them
+	m := &Manager{store: store, cfg: cfg, keys: keys, gates: newGates(cfg.RequestQueueLimit), background: newBackground()}
 	m.watcher, _ = store.(Watcher)
+	if cfg.Unencrypted != RefuseUnencrypted {
+		cfg.Logger.Warn("session: Config.Unencrypted is set: whoever can write to the store can replace sessions by unencrypted ones; unset it when all are encrypted")
+	}
 	m.keepAlive = newKeepAlive(m)
 	m.reaper = startReaper(m)
 	return m, nil

@@ -19,7 +19,7 @@ func (s *Session) merge(ctx, save context.Context) error {
 		if s.renew {
 			break
 		}
-		rec, err := s.record(&c)
+		rec, err := s.record(s.key, &c)
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (s *Session) mergeLocked(ctx, save context.Context, doubted func(context.Co
 
 // replayOn makes the request's changes on newer content.
 func (s *Session) replayOn(rec Record) (content, error) {
-	c, err := decodeFrame(rec.Data)
+	c, err := s.rq.m.unpack(s.key, &rec)
 	if err != nil {
 		return c, err
 	}

@@ -53,7 +53,7 @@ func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool
 		found.rec, err = m.load(wait, found.key, false)
 	}
 	if err == nil && !found.adopted {
-		found.content, err = decodeFrame(found.rec.Data)
+		found.content, err = m.unpack(found.key, &found.rec)
 	}
 	switch {
 	case err == nil:
@@ -93,7 +93,7 @@ func (rq *Request) fresh(mode Mode, id string) *Session {
 // so that its requests are serialized from the first one on.
 func (s *Session) adopt(ctx context.Context, token Token) (Record, error) {
 	m := s.rq.m
-	rec, err := s.record(&content{})
+	rec, err := s.record(s.key, &content{})
 	if err != nil {
 		return rec, err
 	}
