@@ -239,3 +239,19 @@ func FuzzStored(f *testing.F) {
 		}
 	})
 }
+
+// A stream that keeps the reader busy without giving anything is refused, and
+// takes no memory.
+func TestCompress_EmptyBlocks(t *testing.T) {
+	for _, size := range []int{1 << 10, 64 << 10, 1 << 20} {
+		data := emptyBlocks(size)
+		if len(data) < size-200 || len(data) >= size {
+			t.Fatal(len(data))
+		}
+		var err error
+		cost := allocated(func() { _, err = inflate(data, 1<<20) })
+		if !errors.Is(err, ErrCorrupt) || cost > uint64(size)+uint64(size)/4+80<<10 {
+			t.Errorf("%d bytes: %v, costs %d", size, err, cost)
+		}
+	}
+}
