@@ -93,7 +93,9 @@ var inflaters = sync.Pool{New: func() any {
 // inflate returns the frame of data, which has the form formDeflated. The
 // frame's length is known before anything is inflated: what claims more than
 // limit (0 or less: none), or than so short a stream can hold, is refused at
-// once, and not a byte more than it claims is ever made.
+// once, and not a byte more than it claims is ever made. What is left to a
+// hostile stream is time, in proportion to its own length, which is less than
+// limit too: see BenchmarkHostile.
 func inflate(data []byte, limit int) ([]byte, error) {
 	size, n := binary.Uvarint(data[formHeader:])
 	if n <= 0 {
@@ -109,7 +111,7 @@ func inflate(data []byte, limit int) ([]byte, error) {
 	i := inflaters.Get().(*inflater)
 	defer inflaters.Put(i)
 	i.in.Reset(stream)
-	defer i.in.Reset(nil) // the pool does not keep what was stored
+	defer i.in.Reset(nil) // the pool does not hold on to the stored bytes
 	if err := i.r.(flate.Resetter).Reset(&i.in, nil); err != nil {
 		return nil, corrupt("it cannot be inflated")
 	}

@@ -114,7 +114,7 @@ func deflated(size uint64, what []byte) []byte {
 }
 
 // A bomb costs no more than MaxSize, and nothing at all if it says what it is.
-func TestCompress_ABombIsRefusedByMaxSize(t *testing.T) {
+func TestM18_ABombIsRefusedByMaxSize(t *testing.T) {
 	const limit = 1 << 20
 	bomb := make([]byte, 64*limit)
 	copy(bomb, []byte{frameMagic, frameVersion})

@@ -73,6 +73,14 @@
 // that cannot be read at all is left alone, reported and logged, and its client
 // gets a new one. No error, event or log contains an ID.
 //
+// # What is stored
+//
+// Each value is encoded by itself, by [JSON] unless Config.Codec says otherwise,
+// and stored with the codec's name, so that a change of codec makes no session
+// unreadable. Config.Compress makes large sessions smaller.
+// Config.EncryptionKeys keep what is in them from whoever can see the store,
+// and from being changed or moved.
+//
 // # Time limits
 //
 // A session ends IdleTimeout after its last use (20 minutes; up to

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -55,6 +56,34 @@ func Example() {
 	// Output:
 	// new: true items: 1
 	// new: false items: 2
+}
+
+// To rotate, deploy the new key behind the others, then in front of them, and
+// drop the old one when AbsoluteTimeout has passed.
+func ExampleConfig_encryptionKeys() {
+	// From a secret store: never from the source. Made by
+	// `head -c 32 /dev/urandom | base64`.
+	secrets := []string{
+		"1zNFhuXvGVVXcV0Y4ugLD5aGzJFxNeWPzPU6c3NFnTo=", // encrypts
+		"QvNdSDDNCXaPQ4QkM2F05hAXgdBpLzqWbwLk9n2FhVE=", // still decrypts
+	}
+	var keys [][]byte
+	for _, secret := range secrets {
+		key, err := base64.StdEncoding.DecodeString(secret)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		keys = append(keys, key)
+	}
+	sessions, err := session.New(memstore.New(), session.Config{EncryptionKeys: keys})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sessions.Close(context.Background())
+	fmt.Println("encrypted")
+	// Output: encrypted
 }
 
 func ExampleKey() {

@@ -20,7 +20,8 @@ import (
 // Names and values are byte strings with a uvarint length before them. Items
 // are sorted by name, no name comes twice, and nothing follows the last. The
 // owner and all times but a session's own idle timeout are in the Record
-// beside it, where the store can use them.
+// beside it, where the store can use them. The next version is 4: see
+// stored.go for what 2 and 3 mean.
 const (
 	frameMagic   = 0xA5
 	frameVersion = 1

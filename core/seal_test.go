@@ -84,7 +84,7 @@ func TestSeal_TheFormIsAsDocumented(t *testing.T) {
 }
 
 // No byte of a sealed record can be changed, cut off or added.
-func TestSeal_NothingCanBeChanged(t *testing.T) {
+func TestM18_NothingSealedCanBeChanged(t *testing.T) {
 	for _, cfg := range []Config{{}, {Compress: true}} {
 		cfg.EncryptionKeys = [][]byte{testKey(1), testKey(2)}
 		for _, policy := range []Unencrypted{RefuseUnencrypted, ReadUnencrypted, WriteUnencrypted} {

@@ -111,7 +111,7 @@ func add1(t *testing.T) func(*session.Session) {
 
 // Two versions of a service, which take turns, read each other's sessions at
 // each step, in every mode and over each kind of save.
-func TestEncryptionKeys_RollingDeploys(t *testing.T) {
+func TestM18_RollingDeploysOfKeysAndCompression(t *testing.T) {
 	type config = session.Config
 	one, two := [][]byte{key(1)}, [][]byte{key(2)}
 	for name, steps := range map[string][]config{

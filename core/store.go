@@ -92,7 +92,8 @@ type Record struct {
 	// Reap, OwnerIndex and Iterator. Create sets it; later writes keep it.
 	Namespace string
 
-	// Owner says whose session it is, for OwnerIndex; "" is nobody's.
+	// Owner says whose session it is, for OwnerIndex; "" is nobody's. It comes
+	// back to the byte as it was given: an encrypted Data is bound to it.
 	Owner string
 
 	// Events says that the record's end must be reported: Reap with a
