@@ -163,13 +163,14 @@ func TestCompress_DamageIsFound(t *testing.T) {
 			t.Fatalf("cut at %d: %v", i, err)
 		}
 	}
+	random := encodeFrame(noise(3000))
 	again := deflated(uint64(len(good)+100), good)
 	for name, b := range map[string][]byte{
 		"something follows":  append(bytes.Clone(good), 0),
 		"deflated twice":     again,
 		"a length too long":  append([]byte{frameMagic, formDeflated, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, good...),
 		"no frame in it":     deflated(3000, make([]byte, 3000)),
-		"longer than it was": deflated(10, []byte("0123456789")),
+		"longer than it was": deflated(uint64(len(random)), random),
 	} {
 		if _, err := packer(Config{}).unpack(StoreKey{}, &Record{Data: b}); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v", name, err)
