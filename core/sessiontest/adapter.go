@@ -51,9 +51,10 @@ type Route struct {
 	Handler func(Conversation) error
 }
 
-// AdapterWant says what a framework can do. What it cannot, RunAdapter leaves
-// out by name, or, where that can be seen, proves to be absent. The zero
-// AdapterWant is a framework that buffers every reply.
+// AdapterWant says what a framework can do, and what sessions are stored in.
+// What a framework cannot, RunAdapter leaves out by name, or, where that can be
+// seen, proves to be absent. The zero AdapterWant is a framework that buffers
+// every reply, with sessions in memory.
 type AdapterWant struct {
 	// Flush: a reply can begin while its handler runs. Without it,
 	// Conversation.Flush fails by errors.ErrUnsupported.
@@ -82,6 +83,12 @@ type AdapterWant struct {
 	// finds the connection behind it. Without it, Conversation.Writer returns
 	// nil.
 	Writer bool
+
+	// Store makes the stores that the Managers use, each with sessions of its
+	// own: subtests present the same IDs. It is called in the subtest that
+	// uses the store, and may skip it. What there is to close is closed by
+	// Cleanup, after the Managers. Nil: memory.
+	Store func(testing.TB) session.Store
 }
 
 // RunAdapter proves that an adapter keeps the rules M10 to M16, M19 to M22 and
@@ -108,7 +115,7 @@ type AdapterWant struct {
 // newServer starts the server that a Scenario describes, with the adapter on
 // mgr, and returns its address, as "http://127.0.0.1:12345". It speaks
 // HTTP/1.1 without TLS and ends by t.Cleanup. RunAdapter makes the Managers, on
-// memory stores, and closes them.
+// stores as AdapterWant says, and closes them.
 //
 // Subtests run in parallel. They never wait a fixed time for something not to
 // happen, and no longer than 10 seconds for what must happen.

@@ -136,7 +136,7 @@ func abandonFails(st *stage) {
 			c.SetReplyHeader("Etag", `"held"`)
 			return say(c, "held")
 		})},
-	}}, hasty)
+	}}, st.hasty)
 	v := sv.returning("old")
 	sv.store.faults.Next(OpRemove, -1, Fault{Kind: FailBefore})
 	a := v.again().do("POST", "/")

@@ -162,7 +162,7 @@ func commitFailureActs() []act {
 }
 
 func newCannotBeStored(st *stage) {
-	sv := st.serve(Scenario{}, hasty)
+	sv := st.serve(Scenario{}, st.hasty)
 	sv.store.down(FailBefore)
 	a := sv.visitor().do("PUT", "/-/note", "X-Note", "lost")
 	sv.wantStatus(a, http.StatusServiceUnavailable)
@@ -170,7 +170,7 @@ func newCannotBeStored(st *stage) {
 }
 
 func changesCannotBeStored(st *stage) {
-	sv := st.serve(Scenario{}, hasty)
+	sv := st.serve(Scenario{}, st.hasty)
 	v := sv.returning("old")
 	sv.store.down(FailBefore)
 	a := v.do("PUT", "/-/note", "X-Note", "lost")
@@ -182,7 +182,7 @@ func changesCannotBeStored(st *stage) {
 }
 
 func storeHangs(st *stage) {
-	sv := st.serve(Scenario{}, hasty)
+	sv := st.serve(Scenario{}, st.hasty)
 	v := sv.returning("old")
 	sv.store.down(HangBefore)
 	for _, v := range []*visitor{sv.visitor(), v} {
@@ -203,7 +203,7 @@ func saveFails(st *stage) {
 			st.wantError("Save", err, session.ErrUnavailable)
 			return c.Fail(err)
 		})},
-	}}, hasty)
+	}}, st.hasty)
 	v := sv.returning("old")
 	sv.store.down(FailBefore)
 	for _, v := range []*visitor{sv.visitor(), v} {
@@ -214,8 +214,12 @@ func saveFails(st *stage) {
 	v.wantNote("old")
 }
 
-// hasty makes a Manager give up soon on a store that fails or hangs.
-func hasty(cfg *session.Config) {
+// hasty makes a Manager give up soon on a store that fails or hangs; not so soon
+// if a server may be behind it, which has to succeed in that time otherwise.
+func (st *stage) hasty(cfg *session.Config) {
 	cfg.StoreTimeout = 500 * time.Millisecond
-	cfg.SaveTimeout = 500 * time.Millisecond
+	if st.want.Store != nil {
+		cfg.StoreTimeout = 2 * time.Second
+	}
+	cfg.SaveTimeout = cfg.StoreTimeout
 }

@@ -185,7 +185,7 @@ func earlyCannotBeStored(st *stage) {
 			write(c, "after")
 			return nil
 		})},
-	}}, hasty)
+	}}, st.hasty)
 	v := sv.returning("old")
 	sv.store.down(FailBefore)
 	for _, v := range []*visitor{sv.visitor(), v} {

@@ -107,7 +107,7 @@ func statusTells(st *stage) {
 			}
 			return say(c, "held")
 		})},
-	}}, hasty)
+	}}, st.hasty)
 	v := sv.returning("old")
 	for err, status := range map[error]int{
 		session.ErrTooLarge:    http.StatusRequestEntityTooLarge,
@@ -129,7 +129,7 @@ func noSessionNoHandler(st *stage) {
 			return say(c, "held")
 		}})
 	}
-	sv := st.serve(Scenario{Routes: routes}, hasty)
+	sv := st.serve(Scenario{Routes: routes}, st.hasty)
 	v := sv.returning("old")
 	sv.store.faults.Next(OpAcquire, -1, Fault{Kind: FailBefore})
 	sv.store.faults.Next(OpLoad, -1, Fault{Kind: FailBefore})
@@ -144,7 +144,7 @@ func noSessionNoHandler(st *stage) {
 func needsNoStore(st *stage) {
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "GET", Path: "/", Handler: func(c Conversation) error { return say(c, "hello") }},
-	}}, hasty)
+	}}, st.hasty)
 	v := sv.returning("old")
 	sv.store.faults.Next(OpAny, -1, Fault{Kind: HangBefore})
 	for range 3 {
@@ -203,7 +203,7 @@ func errorHandlerAnswers(st *stage) {
 			{Method: "POST", Path: "/acquire", Handler: in(session.Exclusive, put)},
 			{Method: "POST", Path: "/require", Require: []session.Mode{session.Exclusive}, Handler: func(c Conversation) error { return put(c, c.From()) }},
 		},
-	}, hasty)
+	}, st.hasty)
 	v := sv.returning("old")
 	for _, down := range []Op{OpSave, OpAcquire} {
 		for _, path := range []string{"/acquire", "/require"} {

@@ -21,7 +21,7 @@ func managersActs() []act {
 // handlers put a note into both sessions and then end as end says.
 func (st *stage) twoManagersOf(end func(Conversation) error) (sv *server, inner *backing) {
 	st.Helper()
-	inner = newBacking()
+	inner = st.newBacking()
 	innerMgr := st.manager(inner, func(cfg *session.Config) { cfg.ID = session.Cookie{Name: innerName} })
 	sv = new(server)
 	put := func(c Conversation) error {

@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/core/memstore"
 	"github.com/sessionstate/sessionstate/core/sessiontest"
 )
 
@@ -376,10 +378,24 @@ func TestRunAdapter_OnPlainAdapter(t *testing.T) {
 }
 
 // TestRunAdapter_OnBufferingAdapter proves what the kit asks of a framework
-// that can do little.
+// that can do little, on stores that can do no more than they must.
 func TestRunAdapter_OnBufferingAdapter(t *testing.T) {
 	a := plain{buffers: true, talk: func(c sessiontest.Conversation) sessiontest.Conversation { return buffering{c} }}
-	sessiontest.RunAdapter(t, a.server, sessiontest.AdapterWant{Errors: true})
+	var made, called atomic.Int64
+	t.Cleanup(func() { // after the subtests, which are parallel
+		if made.Load() == 0 || called.Load() == 0 {
+			t.Errorf("the kit has made %d stores and called them %d times", made.Load(), called.Load())
+		}
+	})
+	sessiontest.RunAdapter(t, a.server, sessiontest.AdapterWant{
+		Errors: true,
+		Store: func(tb testing.TB) session.Store {
+			made.Add(1)
+			counter := sessiontest.NewCounter(struct{ session.Store }{memstore.New()})
+			tb.Cleanup(func() { called.Add(int64(counter.Total())) })
+			return counter.Store
+		},
+	})
 }
 
 // buffering is a request in such a framework.

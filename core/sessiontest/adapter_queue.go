@@ -131,7 +131,7 @@ func counterActs() []act {
 // increments has 64 clients increment one counter 50 times each.
 func (st *stage) increments(mode session.Mode, processes int) {
 	const clients, each = 64, 50
-	store := newBacking()
+	store := st.newBacking()
 	var servers []*server
 	for range processes {
 		servers = append(servers, st.serveOn(store, Scenario{Routes: []Route{

@@ -192,7 +192,7 @@ func renewFailureActs() []act {
 func renewCannotBeStored(st *stage) {
 	sv := st.serve(Scenario{Routes: []Route{
 		{Method: "POST", Path: "/login", Handler: in(session.Exclusive, login(st))},
-	}}, hasty)
+	}}, st.hasty)
 	v := sv.returning("guest")
 	sv.store.down(FailBefore)
 	a := v.do("POST", "/login")

@@ -46,7 +46,7 @@ var (
 // serve starts a server with sessions of its own.
 func (st *stage) serve(sc Scenario, set ...func(*session.Config)) *server {
 	st.Helper()
-	return st.serveOn(newBacking(), sc, set...)
+	return st.serveOn(st.newBacking(), sc, set...)
 }
 
 // serveOn starts a server, with a Manager of its own, on the sessions in

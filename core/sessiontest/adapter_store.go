@@ -12,11 +12,11 @@ import (
 	"github.com/sessionstate/sessionstate/core/memstore"
 )
 
-// backing is what the Managers of an act store in: memory, with the calls
+// backing is what the Managers of an act store in: a store, with the calls
 // counted, faults injected, and hooks of the act's own.
 type backing struct {
 	session.Store
-	memory  *memstore.Store
+	plain   session.Store // without all that
 	faults  *Faults
 	counter *Counter
 
@@ -24,9 +24,16 @@ type backing struct {
 	hooks map[Op]func(context.Context) error
 }
 
-func newBacking() *backing {
-	b := &backing{memory: memstore.New(), hooks: make(map[Op]func(context.Context) error)}
-	b.faults = NewFaults(intercept(b.memory, b.around))
+// newBacking makes a backing on a store of its own.
+func (st *stage) newBacking() *backing {
+	st.Helper()
+	b := &backing{hooks: make(map[Op]func(context.Context) error)}
+	if st.want.Store != nil {
+		b.plain = st.want.Store(st)
+	} else {
+		b.plain = memstore.New()
+	}
+	b.faults = NewFaults(intercept(b.plain, b.around))
 	b.counter = NewCounter(b.faults.Store)
 	b.Store = b.counter.Store
 	return b
@@ -124,7 +131,7 @@ func counted(calls map[Op]int) string {
 // locked as it should be.
 func (sv *server) wantStored(key session.StoreKey, locked bool) {
 	sv.Helper()
-	rec, err := sv.store.memory.Load(context.Background(), key, false)
+	rec, err := sv.store.plain.Load(context.Background(), key, false)
 	if err != nil {
 		sv.Errorf("the session is not stored: %v", err)
 	} else if (rec.Lock != nil) != locked {

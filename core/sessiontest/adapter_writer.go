@@ -236,7 +236,7 @@ func hijacks(st *stage) {
 }
 
 func hijackCannotBeStored(st *stage) {
-	sv := st.serve(Scenario{Routes: []Route{{Method: "GET", Path: "/", Handler: st.hijacked(nil)}}}, hasty)
+	sv := st.serve(Scenario{Routes: []Route{{Method: "GET", Path: "/", Handler: st.hijacked(nil)}}}, st.hasty)
 	v := sv.returning("old")
 	sv.store.down(FailBefore)
 	for _, v := range []*visitor{sv.visitor(), v} {

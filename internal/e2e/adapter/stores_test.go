@@ -1,0 +1,123 @@
+package adapter
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	session "github.com/sessionstate/sessionstate/core"
+	cosmosstore "github.com/sessionstate/sessionstate/providers/cosmos"
+	sqlstore "github.com/sessionstate/sessionstate/providers/sql"
+)
+
+// patience bounds what a test does before and after the kit.
+const patience = 30 * time.Second
+
+// address returns the value of the variable that names a server.
+func address(t *testing.T, variable string) string {
+	t.Helper()
+	value := os.Getenv(variable)
+	if value == "" {
+		const how = " names no server: put go run ./internal/servers -- before the command"
+		if os.Getenv("SESSION_TEST_REQUIRE") == "1" {
+			t.Fatal(variable + how)
+		}
+		t.Skip(variable + how)
+	}
+	return value
+}
+
+// TestAdapterOnPostgreSQL: all stores share a pool that has fewer connections
+// than there are requests at once, each with a schema of its own.
+func TestAdapterOnPostgreSQL(t *testing.T) {
+	config, err := pgxpool.ParseConfig(address(t, "SESSION_TEST_POSTGRES"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.MaxConns = 4
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	exec := func(tb testing.TB, sql string) {
+		tb.Helper()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if _, err := pool.Exec(ctx, sql); err != nil {
+			tb.Fatalf("%s: %v", sql, err)
+		}
+	}
+	run(t, func(tb testing.TB) session.Store {
+		schema := "test_" + strings.ToLower(rand.Text())
+		exec(tb, "CREATE SCHEMA "+schema)
+		tb.Cleanup(func() { exec(tb, "DROP SCHEMA "+schema+" CASCADE") })
+		ctx, cancel := context.WithTimeout(tb.Context(), patience)
+		defer cancel()
+		store, err := sqlstore.New(ctx, pool, sqlstore.Config{Table: schema + "." + sqlstore.DefaultTable})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(store.Close)
+		return store
+	})
+}
+
+// TestAdapterOnCosmos: each store has a container of its own.
+//
+// It leaves out the counters of M1 and M4, which send thousands of requests for
+// one session one after the other, 64 of them in line, and want none to wait for
+// 10 s: a server of the tests that is one thread takes longer. In
+// providers/cosmos there is a test like them that is smaller.
+func TestAdapterOnCosmos(t *testing.T) {
+	account := address(t, "SESSION_TEST_COSMOS")
+	run(t, func(tb testing.TB) session.Store {
+		if strings.Contains(tb.Name(), "_increments,") {
+			tb.Skip("thousands of requests in line for one session: too much for the tests' Cosmos DB server in the kit's time")
+		}
+		config := cosmosstore.Config{
+			ConnectionString: account,
+			Database:         "sessionstate-test",
+			Container:        "test-" + strings.ToLower(rand.Text()),
+		}
+		ctx, cancel := context.WithTimeout(tb.Context(), patience)
+		defer cancel()
+		store, err := cosmosstore.Open(ctx, config)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() {
+			_ = store.Close()
+			dropContainer(tb, config)
+		})
+		return store
+	})
+}
+
+func dropContainer(tb testing.TB, config cosmosstore.Config) {
+	tb.Helper()
+	client, err := azcosmos.NewClientFromConnectionString(config.ConnectionString, &azcosmos.ClientOptions{
+		ClientOptions: azcore.ClientOptions{Transport: http.DefaultClient}, // which speaks plain http too
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer client.Close()
+	container, err := client.NewContainer(config.Database, config.Container)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := container.Delete(ctx, nil); err != nil {
+		tb.Error(err)
+	}
+}
