@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	session "github.com/sessionstate/sessionstate/core"
 )
 
 // Prepare does with steps of the caller's what New does with those of the
@@ -21,3 +23,61 @@ func Steps() ([]string, error) { return steps() }
 
 // Columns are those that the table must have.
 func Columns() [][2]string { return columns }
+
+// Crowd takes all places of the Store's statements, as those do that hang: who
+// comes now waits for company. The function that it returns gives them back.
+func (st *Store) Crowd() (end func()) {
+	all := []*combiner{st.reads, st.locks, st.writes}
+	for _, b := range all {
+		b.mu.Lock()
+		b.running += b.limit
+		b.mu.Unlock()
+	}
+	return func() {
+		for _, b := range all {
+			b.mu.Lock()
+			b.running -= b.limit
+			b.mu.Unlock()
+		}
+	}
+}
+
+// Patience is how long who waits for company does so.
+const Patience = queuePatience
+
+// Idle says whether no statement is under way, and none waits.
+func (st *Store) Idle() bool {
+	for _, b := range []*combiner{st.reads, st.locks, st.writes} {
+		b.mu.Lock()
+		idle := b.running == 0 && len(b.queue) == 0
+		b.mu.Unlock()
+		if !idle {
+			return false
+		}
+	}
+	return true
+}
+
+// SaveStatement returns what Save sends: for tests that send it themselves,
+// because its commit is to take long, or its answer to get lost.
+func (st *Store) SaveStatement(key session.StoreKey, rec session.Record, token session.Token, how session.Commit) (sql string, arguments []any) {
+	arguments = args(key, uuid(token), &rec)
+	switch {
+	case how.MoveTo != session.StoreKey{}:
+		return st.sql.saveMove, append(arguments, how.MoveTo[:], microseconds(how.Grace))
+	case how.Next != session.Token{}:
+		return st.sql.saveNext, append(arguments, microseconds(how.Keep), uuid(how.Next))
+	}
+	return st.sql.save, arguments
+}
+
+// ReleaseStatement is the same of Release.
+func (st *Store) ReleaseStatement(key session.StoreKey, token session.Token) (sql string, arguments []any) {
+	return st.sql.release, []any{key[:], uuid(token)}
+}
+
+// MakeWayStatement is the same of what Create does to a dead record whose end
+// is still to be reported.
+func (st *Store) MakeWayStatement(key session.StoreKey) (sql string, arguments []any) {
+	return st.sql.makeWay, []any{key[:], []byte("eight by")}
+}
