@@ -13,6 +13,7 @@ require (
 	github.com/sessionstate/sessionstate/adapters/fiber v0.1.0
 	github.com/sessionstate/sessionstate/adapters/gin v0.1.0
 	github.com/sessionstate/sessionstate/core v0.1.0
+	github.com/sessionstate/sessionstate/providers/cosmos v0.1.0
 	github.com/sessionstate/sessionstate/providers/sql v0.1.0
 )
 
@@ -24,6 +25,9 @@ require (
 )
 
 require (
+	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.21.0 // indirect
+	github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos v1.5.0 // indirect
+	github.com/Azure/azure-sdk-for-go/sdk/internal v1.11.2 // indirect
 	github.com/andybalholm/brotli v1.1.0 // indirect
 	github.com/bytedance/gopkg v0.1.3 // indirect
 	github.com/bytedance/sonic v1.15.0 // indirect

@@ -1,6 +1,7 @@
 // A proxy that gives each request to the next of several processes, to see that
-// it does not matter which one gets it when their sessions are in one database.
-// From the repository's root:
+// it does not matter which one gets it when their sessions are in one database:
+// PostgreSQL here; README.md says how to take Cosmos DB. From the repository's
+// root:
 //
 //	export SESSION_STORE=postgres://user:password@localhost/database
 //	go run ./examples/chi -addr 127.0.0.1:8081 &

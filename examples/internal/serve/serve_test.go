@@ -157,6 +157,10 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer busy.Close()
+	strict := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer strict.Close()
 	for _, c := range []struct {
 		name  string
 		args  []string
@@ -172,6 +176,9 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		{"an unknown store", nil, "paper", exitUsage, "SESSION_STORE is no store"},
 		{"an unknown kind of store", nil, "mysql://user:secret@host/db", exitUsage, `begins with "mysql://"`},
 		{"a store that is not there", nil, "postgres://user:secret@" + nobody(t) + "/db", exitUsage, "store unavailable"},
+		{"an account without an endpoint", nil, "cosmos://AccountKey=secretsecret;", exitUsage, "no AccountEndpoint"},
+		{"an account's key that is none", nil, "cosmos://AccountEndpoint=https://a.example/;AccountKey=secret!;", exitUsage, "the key is no base64"},
+		{"an account that refuses the key", nil, "cosmos://AccountEndpoint=" + strict.URL + "/;AccountKey=secretsecret;", exitUsage, "401"},
 		{"a call for help", []string{"-h"}, "", exitOK, "SESSION_STORE"},
 	} {
 		var stderr bytes.Buffer

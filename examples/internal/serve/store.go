@@ -8,13 +8,16 @@ import (
 
 	session "github.com/sessionstate/sessionstate/core"
 	"github.com/sessionstate/sessionstate/core/memstore"
+	cosmosstore "github.com/sessionstate/sessionstate/providers/cosmos"
 	sqlstore "github.com/sessionstate/sessionstate/providers/sql"
 )
 
 // storeHelp says what SESSION_STORE may be.
 const storeHelp = `SESSION_STORE says where the sessions are:
   memory                                   in this process (the default)
-  postgres://user:password@host/database   in PostgreSQL, shared with other processes`
+  postgres://user:password@host/database   in PostgreSQL, shared with other processes
+  cosmos://AccountEndpoint=…;AccountKey=…; in Azure Cosmos DB, shared with other processes:
+                                           cosmos:// and the account's connection string`
 
 // openTimeout is how long a database may take to answer at the start.
 const openTimeout = 15 * time.Second
@@ -23,7 +26,7 @@ const openTimeout = 15 * time.Second
 func openStore(ctx context.Context, name string) (store session.Store, closeStore func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	scheme, _, isURL := strings.Cut(name, "://")
+	scheme, rest, isURL := strings.Cut(name, "://")
 	switch {
 	case name == "", name == "memory":
 		return memstore.New(), func() {}, nil
@@ -33,6 +36,12 @@ func openStore(ctx context.Context, name string) (store session.Store, closeStor
 			return nil, nil, err
 		}
 		return st, st.Close, nil
+	case isURL && scheme == "cosmos":
+		st, err := cosmosstore.Open(ctx, cosmosstore.Config{ConnectionString: rest})
+		if err != nil {
+			return nil, nil, err
+		}
+		return st, func() { _ = st.Close() }, nil
 	case isURL: // what follows may be a password
 		return nil, nil, fmt.Errorf("SESSION_STORE begins with %q, which is no store:\n%s", scheme+"://", storeHelp)
 	}

@@ -2,28 +2,29 @@ package shoptest
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"strings"
 	"sync"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/sessionstate/sessionstate/examples/internal/shop"
 )
 
 // RunBehindProxy starts the programs in folders, each as a process of its own,
-// on one PostgreSQL, and sends ten updates of one session at once through a
-// proxy that newProxy puts in front of them: none is lost, whichever process
-// it came to.
+// on one store, and sends ten updates of one session at once through a proxy
+// that newProxy puts in front of them: none is lost, whichever process it came
+// to. It does so once for each store that processes can share.
 func RunBehindProxy(t *testing.T, folders []string, newProxy func(urls []string) http.Handler) {
-	store := postgres(t)
+	for _, s := range shared {
+		t.Run(s.name, func(t *testing.T) { behindProxy(t, s.open(t), folders, newProxy) })
+	}
+}
+
+func behindProxy(t *testing.T, store string, folders []string, newProxy func(urls []string) http.Handler) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	t.Cleanup(cancel)
 	var urls []string
@@ -76,44 +77,4 @@ func RunBehindProxy(t *testing.T, folders []string, newProxy func(urls []string)
 	if n := update("exclusive").Count; n != 22 {
 		t.Errorf("of 22 updates %d counted", n)
 	}
-}
-
-// postgres returns a data source name whose search_path is a schema of the
-// test's own.
-func postgres(t *testing.T) string {
-	t.Helper()
-	dsn := os.Getenv("SESSION_TEST_POSTGRES")
-	if dsn == "" {
-		const what = "SESSION_TEST_POSTGRES names no PostgreSQL server: run `make test`, which starts one"
-		if os.Getenv("SESSION_TEST_REQUIRE") != "" {
-			t.Fatal(what)
-		}
-		t.Skip(what)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	db, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema := "test_" + strings.ToLower(rand.Text())
-	if _, err := db.Exec(ctx, "CREATE SCHEMA "+schema); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if _, err := db.Exec(ctx, "DROP SCHEMA "+schema+" CASCADE"); err != nil {
-			t.Error(err)
-		}
-		db.Close(ctx)
-	})
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal("SESSION_TEST_POSTGRES must be a URL here")
-	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
-	return u.String()
 }
