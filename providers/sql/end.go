@@ -86,43 +86,42 @@ func (st *Store) Reap(ctx context.Context, namespace string, limit int, token se
 		if err != nil {
 			return err
 		}
-		var surplus [][]byte
+		var surplus []session.Expired
 		claims, surplus = onePerKey(claimed)
-		if surplus != nil {
-			_, err = c.db.Exec(c.ctx, st.sql.unclaim, surplus, uuid(token))
+		for _, e := range surplus {
+			if _, err := c.db.Exec(c.ctx, st.sql.unclaim, e.Key[:], uuid(token), e.Record.Write[:]); err != nil {
+				return err
+			}
 		}
-		return err
+		return nil
 	})
 	return claims, err
 }
 
-// claim is a row that Reap has claimed.
-type claim struct {
-	id []byte
-	session.Expired
-}
-
-func claimedRow(row pgx.CollectableRow) (e claim, err error) {
+func claimedRow(row pgx.CollectableRow) (e session.Expired, err error) {
 	var async bool
+	var id []byte
 	var reason int16
 	var r content
-	err = row.Scan(append([]any{&e.id, &reason, &e.Attempts, &async}, r.dest()...)...)
-	copy(e.Key[:], e.id) // what follows after 32 bytes is of one that made way
+	err = row.Scan(append([]any{&id, &reason, &e.Attempts, &async}, r.dest()...)...)
+	copy(e.Key[:], id) // what follows after 32 bytes is of one that made way
 	e.Reason = session.EndReason(reason)
 	e.Record = r.record()
 	return e, err
 }
 
-// onePerKey returns the first claim of each key, and the rows of the others.
-func onePerKey(claimed []claim) (claims []session.Expired, surplus [][]byte) {
+// onePerKey returns the first claim of each key, and the others. A key and a
+// token are all that names a claim, so that with two of one key under one
+// token, who removes one of them would remove both.
+func onePerKey(claimed []session.Expired) (claims, surplus []session.Expired) {
 	seen := make(map[session.StoreKey]bool, len(claimed))
-	for _, c := range claimed {
-		if seen[c.Key] {
-			surplus = append(surplus, c.id)
-			continue
+	for _, e := range claimed {
+		if seen[e.Key] {
+			surplus = append(surplus, e)
+		} else {
+			seen[e.Key] = true
+			claims = append(claims, e)
 		}
-		seen[c.Key] = true
-		claims = append(claims, c.Expired)
 	}
 	return claims, surplus
 }

@@ -219,11 +219,10 @@ func newStatements(table string) *statements {
 			reaped = true, waiting = false, lock_token = @token, lock_at = {clock}, lock_until = {clock} + {us @lease}
 			FROM d WHERE t.id = d.id
 			RETURNING t.id, t.reason, t.attempts, {async}, {record}`, "namespace", "limit", "token", "lease"),
-		// Of several with one key, those that made way included, one is
-		// claimed under a token at a time, since a key and a token are all that
-		// names a claim.
+		// Gives a claim back. The row may have made way since it was claimed:
+		// its last write names it all the same.
 		unclaim: sql(`UPDATE {table} t SET lock_token = {nobody}, lock_until = '-infinity', attempts = t.attempts - 1
-			WHERE t.id = ANY (@ids::bytea[]) AND {mine} RETURNING {async}`, "ids", "token"),
+			WHERE {claimed} AND substr(t.writes, 1, 8) = @write::bytea RETURNING {async}`, "id", "token", "write"),
 		purge: sql(`WITH d AS MATERIALIZED (
 			SELECT id FROM {table} t
 			WHERE t.namespace = @namespace AND NOT t.events AND t.expires <= now() AND t.lock_until <= now()
