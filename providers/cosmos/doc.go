@@ -39,7 +39,9 @@
 // another process has saved it may see some milliseconds late. A session that
 // seems not to be there is looked for a second time, where it would be missed
 // by no chance. A request that must see the latest acquires Exclusive; or the
-// account is given BoundedStaleness or Strong consistency.
+// account is given BoundedStaleness or Strong consistency. What would end
+// something is not left to a read either: that a session has expired, that a
+// lock was lost, or that there is nothing to remove.
 //
 // In an account that is written to in several regions the lock does not hold,
 // and New and Open refuse it, unless Config.AllowMultiRegionWrites says that it

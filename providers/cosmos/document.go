@@ -245,6 +245,12 @@ func (d *document) holds(token session.Token) bool {
 	return token != session.Token{} && d.Lock.Token == hexToken(token)
 }
 
+// holding says whether token holds a live record, or the claim of one that has
+// ended. isHolding in condition.go says the same.
+func (d *document) holding(token session.Token, now int64) bool {
+	return d.holds(token) && (d.State == stateEnded || d.live(now))
+}
+
 // locked says whether a live lock is held.
 func (d *document) locked(now int64) bool { return d.Lock.Token != "" && d.Lock.Until > now }
 

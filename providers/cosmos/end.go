@@ -46,7 +46,10 @@ func (a *attempt) remove(id string, token session.Token, reason session.EndReaso
 		case !errors.Is(err, errRefused):
 			return false, err
 		}
-		d, err := a.find(id)
+		d, err := a.find(id, func(d *document) bool {
+			now := a.s.clock.now()
+			return d.renewed(now) || d.live(now) && token == session.Token{} || d.holding(token, now)
+		})
 		switch {
 		case errors.Is(err, errAbsent):
 			return a.unsure, nil
@@ -130,7 +133,7 @@ func (s *Store) Reap(ctx context.Context, namespace string, limit int, token ses
 func (a *attempt) claim(d *document, token session.Token, lease time.Duration) (*session.Expired, error) {
 	if d.State == statePending {
 		var err error
-		if d, err = a.find(d.ID); err != nil {
+		if d, err = a.find(d.ID, anything); err != nil {
 			return nil, passedBy(err)
 		}
 	}

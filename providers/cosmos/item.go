@@ -36,14 +36,18 @@ func (p *patch) note(w session.WriteID) *patch {
 
 // patch changes the document of id. With content it returns it as it is then.
 func (a *attempt) patch(id string, p *patch, content bool) (*document, error) {
-	got, err := a.write(func(ctx context.Context) (answer, error) {
-		return itemAnswer(a.s.container.PatchItem(ctx, a.s.partitionKey(id), id, p.PatchOperations,
-			&azcosmos.ItemOptions{EnableContentResponseOnWrite: content}))
-	})
+	got, err := a.write(a.patching(id, p, content))
 	if err != nil || !content {
 		return nil, err
 	}
 	return a.parse(got)
+}
+
+func (a *attempt) patching(id string, p *patch, content bool) func(context.Context) (answer, error) {
+	return func(ctx context.Context) (answer, error) {
+		return itemAnswer(a.s.container.PatchItem(ctx, a.s.partitionKey(id), id, p.PatchOperations,
+			&azcosmos.ItemOptions{EnableContentResponseOnWrite: content}))
+	}
 }
 
 // read reads the document of id: what this process wrote or saw before, or
@@ -66,18 +70,49 @@ func (a *attempt) read(id string) (*document, error) {
 // patch that changes nothing, which no replica but the first answers. It costs
 // as much as a write.
 func (a *attempt) fresh(id string) (*document, error) {
-	return a.patch(id, newPatch("c.v = "+strconv.Itoa(version)).set("/v", version), true)
+	return a.aside(id, newPatch("c.v = "+strconv.Itoa(version)).set("/v", version))
 }
 
-// look reads the document of id to see why a patch was refused. Where what it
-// reads does not explain that, time after time, it is a replica that lags.
-func (a *attempt) look(id string) (*document, error) {
-	if a.rounds >= 3 {
-		if d, err := a.fresh(id); !errors.Is(err, errRefused) {
-			return d, err
-		} // else another program wrote it, which the read says better
+// aside changes the document of id, and returns it, by a patch that is not what
+// the operation is about: that its answer was lost leaves nobody unsure of that.
+func (a *attempt) aside(id string, p *patch) (*document, error) {
+	got, err := a.ask(a.patching(id, p, true))
+	if err != nil {
+		return nil, err
 	}
-	return a.read(id)
+	return a.parse(got)
+}
+
+// find reads the document of id to see why a patch was refused, or where none
+// was tried. A read may be of a replica that lags behind. It is believed if it
+// finds what the caller expects and can go on with; that a session, a lock or a
+// document is not there is believed only if the first replica says so: somebody
+// would be logged out, lose his changes, or stay logged in. Where what is read
+// explains nothing, time after time, the first replica is asked as well.
+//
+// A document that has moved there but does not know yet is settled.
+func (a *attempt) find(id string, expected func(*document) bool) (*document, error) {
+	if a.rounds < 3 || a.s.strong() {
+		d, err := a.settling(a.read(id))
+		if a.s.strong() || err == nil && expected(d) || err != nil && !errors.Is(err, errAbsent) {
+			return d, err
+		}
+	}
+	d, err := a.settling(a.fresh(id))
+	if errors.Is(err, errRefused) { // another program wrote it, which a read says better
+		d, err = a.read(id)
+	}
+	return d, err
+}
+
+// anything is expected where it does no harm if the document has changed since.
+func anything(*document) bool { return true }
+
+func (a *attempt) settling(d *document, err error) (*document, error) {
+	if err == nil && d.State == statePending {
+		return a.settle(d)
+	}
+	return d, err
 }
 
 // create stores a document where there is none.

@@ -37,7 +37,7 @@ import (
 func (a *attempt) move(id string, rec session.Record, token session.Token, how session.Commit) error {
 	to := hexKey(how.MoveTo)
 	for {
-		old, err := a.find(id)
+		old, err := a.find(id, a.s.savable(rec, token))
 		switch {
 		case errors.Is(err, errAbsent):
 			return a.lostMove(to, rec, nil)
@@ -105,7 +105,7 @@ func (d *document) moved(to string, rec session.Record, how session.Commit, now 
 // dead, or of an earlier attempt at the same move. It says whether such an
 // attempt was committed. errRefused and errAbsent: it has changed meanwhile.
 func (a *attempt) moveOver(next *document, rec session.Record) (committed bool, err error) {
-	there, err := a.find(next.ID)
+	there, err := a.find(next.ID, anything)
 	if err != nil {
 		return false, err
 	}
@@ -148,14 +148,14 @@ func (a *attempt) commit(old, next *document, rec session.Record, token session.
 // lostMove is what a move returns whose token does not hold the old document,
 // which may be nil: the error of a Save, unless the move has happened.
 func (a *attempt) lostMove(to string, rec session.Record, old *document) error {
-	there, err := a.find(to)
+	there, err := a.find(to, func(d *document) bool { return d.knows(rec.Write) })
 	switch {
 	case errors.Is(err, errAbsent):
 	case err != nil:
 		return err
 	case there.State == statePending && there.knows(rec.Write):
 		// Nothing can commit it any more. Where this fails its ttl helps.
-		_, _ = a.patch(to, newPatch(isPending(rec.Write)).vanish(), false)
+		_, _ = a.aside(to, newPatch(isPending(rec.Write)).vanish())
 	case there.knows(rec.Write):
 		return nil
 	}
@@ -179,9 +179,9 @@ func (a *attempt) settle(d *document) (*document, error) {
 
 // settled makes a document live whose move was committed.
 func (a *attempt) settled(d *document) (*document, error) {
-	live, err := a.patch(d.ID, newPatch(isPending(d.write())).set("/state", stateLive), true)
+	live, err := a.aside(d.ID, newPatch(isPending(d.write())).set("/state", stateLive))
 	if errors.Is(err, errRefused) { // somebody else has settled it
-		return a.read(d.ID)
+		return a.fresh(d.ID)
 	}
 	return live, err
 }

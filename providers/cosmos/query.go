@@ -110,7 +110,7 @@ func (a *attempt) list(namespace, owner string) ([]session.Info, error) {
 		if found[follow[0]] != nil {
 			continue
 		}
-		d, err := a.find(follow[0])
+		d, err := a.find(follow[0], anything)
 		switch {
 		case errors.Is(err, errAbsent), errors.Is(err, session.ErrCorrupt):
 			continue

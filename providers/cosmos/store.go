@@ -70,7 +70,7 @@ func (a *attempt) acquire(id string, token session.Token, lease time.Duration) (
 		if err == nil || !errors.Is(err, errRefused) {
 			return d, absent(err)
 		}
-		if d, err = a.find(id); err != nil {
+		if d, err = a.find(id, a.s.serves); err != nil {
 			return nil, absent(err)
 		}
 		now = a.s.clock.now()
@@ -127,21 +127,11 @@ func (d *document) staying(lease time.Duration) int64 {
 	return max(d.TTL, seconds(plus(lease, lingering)))
 }
 
-// find reads the document of id after a patch was refused, and settles it if it
-// is one that has moved there but does not know yet.
-func (a *attempt) find(id string) (*document, error) {
-	d, err := a.look(id)
-	if err == nil && d.State == statePending {
-		return a.settle(d)
-	}
-	return d, err
-}
-
 // Load implements session.Store: one read, which costs a tenth of a patch.
 // Nobody is woken by this store, so there is nothing to register.
 func (s *Store) Load(ctx context.Context, key session.StoreKey, _ bool) (session.Record, error) {
 	a := s.begin(ctx, "load")
-	d, err := a.load(hexKey(key))
+	d, err := a.find(hexKey(key), s.serves)
 	if err != nil {
 		return session.Record{}, a.fail(absent(err))
 	}
@@ -157,20 +147,9 @@ func (s *Store) Load(ctx context.Context, key session.StoreKey, _ bool) (session
 	return rec, nil
 }
 
-// load reads the document of id. That there is none is believed only if the
-// first replica says so: what another process has created a moment ago would
-// otherwise be missed, and its user logged out.
-func (a *attempt) load(id string) (*document, error) {
-	d, err := a.read(id)
-	if errors.Is(err, errAbsent) && !a.s.strong() {
-		if d, err = a.fresh(id); errors.Is(err, errRefused) {
-			d, err = a.read(id) // which says that another program wrote it
-		}
-	}
-	if err == nil && d.State == statePending {
-		return a.settle(d)
-	}
-	return d, err
+// serves says whether who asks for d gets a session, or is sent on.
+func (s *Store) serves(d *document) bool {
+	return !errors.Is(d.missing(s.clock.now()), session.ErrNotFound)
 }
 
 // strong says whether a read misses nothing.
@@ -193,7 +172,7 @@ func (s *Store) Release(ctx context.Context, key session.StoreKey, token session
 		case !errors.Is(err, errRefused):
 			return a.fail(err)
 		}
-		switch d, err := a.find(id); {
+		switch d, err := a.find(id, anything); {
 		case errors.Is(err, errAbsent), errors.Is(err, session.ErrCorrupt):
 			return nil
 		case err != nil:
@@ -231,14 +210,14 @@ func (s *Store) Extend(ctx context.Context, key session.StoreKey, token session.
 		case !errors.Is(err, errRefused):
 			return a.fail(err)
 		}
-		d, err := a.find(id)
+		d, err := a.find(id, func(d *document) bool { return d.holding(token, s.clock.now()) })
 		now = s.clock.now()
 		switch {
 		case errors.Is(err, errAbsent):
 			return a.fail(session.ErrLockLost)
 		case err != nil:
 			return a.fail(err)
-		case !d.holds(token) || d.State != stateEnded && !d.live(now):
+		case !d.holding(token, now):
 			return a.fail(session.ErrLockLost)
 		}
 		if conditions, ttl = nil, 0; d.staying(lease) != d.TTL {
@@ -264,7 +243,7 @@ func (s *Store) Touch(ctx context.Context, key session.StoreKey) error {
 		case !errors.Is(err, errRefused):
 			return a.fail(absent(err))
 		}
-		d, err := a.find(id)
+		d, err := a.find(id, func(d *document) bool { return d.live(s.clock.now()) })
 		now = s.clock.now()
 		switch {
 		case err != nil:

@@ -55,7 +55,9 @@ func (s *Store) Create(ctx context.Context, key session.StoreKey, rec session.Re
 // createOver creates d where there is a document already, if that is dead or
 // d itself. errRefused and errAbsent: it has changed meanwhile.
 func (a *attempt) createOver(d *document, rec session.Record) error {
-	old, err := a.find(d.ID)
+	old, err := a.find(d.ID, func(old *document) bool {
+		return !a.doubts(rec) || old.knows(rec.Write) || !old.live(a.s.clock.now())
+	})
 	if err != nil {
 		return err
 	}
@@ -64,13 +66,16 @@ func (a *attempt) createOver(d *document, rec session.Record) error {
 	case old.knows(rec.Write):
 		return nil
 	case old.live(now), old.renewed(now):
-		if (rec.Repeat || a.unsure) && !old.knowsAll() {
+		if a.doubts(rec) && !old.knowsAll() {
 			return session.ErrOutcomeUnknown
 		}
 		return session.ErrExists
 	}
 	return a.replaceDead(d, old, now)
 }
+
+// doubts says whether the write of rec may have been made before.
+func (a *attempt) doubts(rec session.Record) bool { return rec.Repeat || a.unsure }
 
 // replaceDead puts d in the place of a document that is not live.
 func (a *attempt) replaceDead(d, old *document, now int64) error {
@@ -79,7 +84,7 @@ func (a *attempt) replaceDead(d, old *document, now int64) error {
 		return session.ErrExists
 	case old.State == stateMoved:
 		// Where it has moved to may still need it to tell that it has.
-		if _, err := a.find(old.Move.To); err != nil && !errors.Is(err, errAbsent) {
+		if _, err := a.find(old.Move.To, anything); err != nil && !errors.Is(err, errAbsent) {
 			return err
 		}
 	}
@@ -128,7 +133,7 @@ func (a *attempt) save(id string, rec session.Record, token session.Token, how s
 				return err
 			}
 		}
-		d, err := a.find(id)
+		d, err := a.find(id, a.s.savable(rec, token))
 		if errors.Is(err, errAbsent) {
 			return a.lost(rec, nil)
 		}
@@ -148,9 +153,17 @@ func (a *attempt) save(id string, rec session.Record, token session.Token, how s
 	}
 }
 
+// savable says of a document that a Save of rec under token can go on with it,
+// or has been done.
+func (s *Store) savable(rec session.Record, token session.Token) func(*document) bool {
+	return func(d *document) bool {
+		return d.knows(rec.Write) || d.live(s.clock.now()) && d.holds(token)
+	}
+}
+
 // lost is what a Save returns whose token does not hold d, which may be nil.
 func (a *attempt) lost(rec session.Record, d *document) error {
-	if (rec.Repeat || a.unsure) && (d == nil || !d.live(a.s.clock.now()) || !d.knowsAll()) {
+	if a.doubts(rec) && (d == nil || !d.live(a.s.clock.now()) || !d.knowsAll()) {
 		return session.ErrOutcomeUnknown
 	}
 	return session.ErrLockLost
@@ -218,8 +231,12 @@ func (a *attempt) swap(id string, rec session.Record, old session.WriteID) error
 		} else if !errors.Is(err, errRefused) && !errors.Is(err, errAbsent) {
 			return err
 		}
-		d, err := a.find(id)
-		repeat := rec.Repeat || a.unsure
+		repeat := a.doubts(rec)
+		d, err := a.find(id, func(d *document) bool {
+			// A conflict that was none is found out by who tries again, unless
+			// it is with an earlier attempt of this very call.
+			return d.knows(rec.Write) || d.live(a.s.clock.now()) && (d.write() == old || !repeat)
+		})
 		now = a.s.clock.now()
 		switch {
 		case err == nil && d.knows(rec.Write):
