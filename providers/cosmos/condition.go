@@ -3,6 +3,7 @@ package cosmosstore
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
 )
@@ -52,6 +53,20 @@ func isDue(now int64) string {
 // isFree says that nobody holds a live lock.
 func isFree(now int64) string { return "c.lock.until <= " + number(now) }
 
+// skew is more than the clocks of processes differ; see clock.
+const skew = int64(time.Second / time.Millisecond)
+
+// isUnchangedSince says that the lock has not changed hands since now. A request
+// that is kept back on its way and arrives when another has had the record must
+// not lock it: the token it gives was told to be lost, or was given up (S5).
+func isUnchangedSince(now int64) string { return "c.lock.since <= " + number(now+skew) }
+
+// isLockedAs says that the lock is the one that was read in d.
+func isLockedAs(d *document) string { return "c.lock.since = " + number(d.Lock.At) }
+
+// endsAsRead says that the lease ends when it did as d was read.
+func endsAsRead(d *document) string { return "c.lock.until = " + number(d.Lock.Until) }
+
 // isHeldBy says that token holds the document, lapsed or not. It must not be
 // asked of the zero Token, which a free document would seem to be held by.
 func isHeldBy(token session.Token) string { return "c.lock.token = '" + hexToken(token) + "'" }
@@ -73,7 +88,7 @@ func isWrittenAs(d *document) string { return "c.written = " + number(d.Written)
 
 // isAsRead says besides that the lock was not taken anew.
 func isAsRead(d *document) string {
-	return isWrittenAs(d) + " and c.lock.since = " + number(d.Lock.At)
+	return isWrittenAs(d) + " and " + isLockedAs(d)
 }
 
 // staysFor says that the database will not delete the document before a lease

@@ -84,9 +84,13 @@ const never int64 = 1 << 52
 // else takes the record (S5).
 type lock struct {
 	Token string `json:"token"`
-	At    int64  `json:"since"`
+	At    int64  `json:"since"` // when the lock was taken, or given up
 	Until int64  `json:"until"`
 }
+
+// freed is the lock of a record that was given up now. The time tells an Acquire
+// that was sent before, and arrives after, that it comes too late.
+func freed(now int64) lock { return lock{At: now} }
 
 // ending is about a record that has ended.
 type ending struct {
@@ -156,7 +160,7 @@ func newDocument(key session.StoreKey, rec session.Record, l lock, now int64) *d
 	if rec.Events {
 		d.Report = d.Life.expires()
 	}
-	d.TTL = ttlOf(rec, time.Duration(l.Until-now)*time.Millisecond)
+	d.TTL = ttlOf(rec, duration(l.Until-now))
 	return d
 }
 

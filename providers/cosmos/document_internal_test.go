@@ -77,6 +77,16 @@ func TestLife_Extremes(t *testing.T) {
 	}
 }
 
+// TestTTL_OfAnEndlessLease: a lease that is as long as can be does not make the
+// ttl shorter.
+func TestTTL_OfAnEndlessLease(t *testing.T) {
+	const now = 1_800_000_000_000
+	l := lock{hexToken(session.NewToken()), now, now + millis(math.MaxInt64)}
+	if got := newDocument(session.StoreKey{}, timed(time.Hour, 0, 0), l, now).TTL; got != math.MaxInt32 {
+		t.Errorf("the ttl is %d, want %d", got, math.MaxInt32)
+	}
+}
+
 // TestConditions_NeedNoQuoting: nothing that a condition is made of could end
 // the JSON string or the literal that it stands in.
 func TestConditions_NeedNoQuoting(t *testing.T) {

@@ -95,7 +95,7 @@ func (d *document) moved(to string, rec session.Record, how session.Commit, now 
 	case how.Keep > 0:
 		next.Lock.Until = now + millis(how.Keep)
 	default:
-		next.Lock = lock{}
+		next.Lock = freed(now)
 	}
 	next.note(rec.Write)
 	return &next

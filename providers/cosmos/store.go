@@ -63,7 +63,7 @@ func (a *attempt) acquire(id string, token session.Token, lease time.Duration) (
 	stays := stay(lease)
 	for {
 		now := a.s.clock.now()
-		p := newPatch(append(stays, isLive(now), isFree(now))...).
+		p := newPatch(append(stays, isLive(now), isFree(now), isUnchangedSince(now))...).
 			set("/lock", lock{hexToken(token), now, now + millis(lease)}).
 			set("/life/seen", now)
 		d, err := a.patch(id, p, true)
@@ -86,9 +86,9 @@ func (a *attempt) acquire(id string, token session.Token, lease time.Duration) (
 			conditions = append(conditions, isWrittenAs(d))
 		}
 		if d.locked(now) { // a repeat (S4)
-			p = newPatch(append(conditions, isHeldBy(token))...).set("/lock/until", now+millis(lease))
+			p = newPatch(append(conditions, isHeldBy(token), endsAsRead(d))...).set("/lock/until", now+millis(lease))
 		} else {
-			p = newPatch(append(conditions, isFree(now))...).set("/lock", lock{hexToken(token), now, now + millis(lease)})
+			p = newPatch(append(conditions, isFree(now), isLockedAs(d))...).set("/lock", lock{hexToken(token), now, now + millis(lease)})
 		}
 		if ttl != d.TTL {
 			p.set("/ttl", ttl)
@@ -165,7 +165,7 @@ func (s *Store) Release(ctx context.Context, key session.StoreKey, token session
 	}
 	id := hexKey(key)
 	for {
-		_, err := a.patch(id, newPatch("c.state = 'live'", isHeldBy(token)).set("/lock", lock{}), false)
+		_, err := a.patch(id, newPatch("c.state = 'live'", isHeldBy(token)).set("/lock", freed(s.clock.now())), false)
 		switch {
 		case err == nil, errors.Is(err, errAbsent):
 			return nil
@@ -194,10 +194,18 @@ func (s *Store) Extend(ctx context.Context, key session.StoreKey, token session.
 	}
 	id := hexKey(key)
 	conditions := stay(lease)
-	ttl := int64(0) // leave it as it is
+	ttl := int64(0)    // leave it as it is
+	var read *document // as it was found, if the first patch was refused
 	for {
 		now := s.clock.now()
-		p := newPatch(append(conditions, isHolding(token, now))...).set("/lock/until", now+millis(lease))
+		until := now + millis(lease)
+		// A request that is kept back on its way must not take away what a later
+		// one has given. To shorten the lease takes knowing it.
+		ends := "c.lock.until <= " + number(until)
+		if read != nil {
+			ends = endsAsRead(read)
+		}
+		p := newPatch(append(conditions, isHolding(token, now), ends)...).set("/lock/until", until)
 		if ttl != 0 {
 			p.set("/ttl", ttl)
 		}
@@ -220,6 +228,7 @@ func (s *Store) Extend(ctx context.Context, key session.StoreKey, token session.
 		case !d.holding(token, now):
 			return a.fail(session.ErrLockLost)
 		}
+		read = d
 		if conditions, ttl = nil, 0; d.staying(lease) != d.TTL {
 			conditions, ttl = []string{isWrittenAs(d)}, d.staying(lease)
 		}

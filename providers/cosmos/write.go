@@ -31,7 +31,7 @@ func (s *Store) Create(ctx context.Context, key session.StoreKey, rec session.Re
 	}
 	for {
 		now := s.clock.now()
-		var l lock
+		l := freed(now)
 		if token != (session.Token{}) {
 			l = lock{hexToken(token), now, now + millis(lease)}
 		}
@@ -125,7 +125,7 @@ func (a *attempt) save(id string, rec session.Record, token session.Token, how s
 			case how.Keep > 0:
 				p.set("/lock/until", now+millis(how.Keep))
 			default:
-				p.set("/lock", lock{})
+				p.set("/lock", freed(now))
 			}
 			if _, err := a.patch(id, p, false); err == nil {
 				return nil
@@ -225,7 +225,7 @@ func (a *attempt) swap(id string, rec session.Record, old session.WriteID) error
 	for {
 		now := a.s.clock.now()
 		p := a.rewrite(rec, read, now, 0, isLive(now), isFree(now), "c.body.write = '"+hexWrite(old)+"'").
-			set("/lock", lock{})
+			set("/lock", freed(now))
 		if _, err := a.patch(id, p, false); err == nil {
 			return nil
 		} else if !errors.Is(err, errRefused) && !errors.Is(err, errAbsent) {
