@@ -47,7 +47,7 @@ const remembered = 16
 const (
 	stateLive    = "live"    // a session, which may have expired
 	stateEnded   = "ended"   // a session whose end is to be reported: removed, or claimed by Reap
-	stateGone    = "gone"    // removed; the database deletes it within seconds
+	stateGone    = "gone"    // removed; the database deletes it within minutes
 	stateMoved   = "moved"   // a tombstone: the session lives under another key
 	statePending = "pending" // a session that is about to move here, or has moved and not yet settled
 )

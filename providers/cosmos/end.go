@@ -8,14 +8,19 @@ import (
 	session "github.com/sessionstate/sessionstate/core"
 )
 
+// forgetting is how long an empty document stays where a record was removed. As
+// long as it does, the first attempt of a Create that was repeated cannot arrive
+// and bring the record back: nothing but a document of its key keeps it out.
+const forgetting = 5 * time.Minute
+
 // vanish makes p empty a document and leave it to the database, which deletes
-// it within seconds. A patch takes a condition, which a deletion does not.
+// it within minutes. A patch takes a condition, which a deletion does not.
 func (p *patch) vanish() *patch {
 	return p.set("/state", stateGone).
 		set("/body", body{Data: []byte{}}).
 		set("/lock", lock{}).
 		set("/writes", make([]string, remembered)).
-		set("/ttl", 1)
+		set("/ttl", seconds(forgetting))
 }
 
 // Remove implements session.Store: one patch. Where a reason is given and it
@@ -27,11 +32,18 @@ func (p *patch) vanish() *patch {
 // repeat, after which the end is still to be reported.
 func (s *Store) Remove(ctx context.Context, key session.StoreKey, token session.Token, reason session.EndReason) error {
 	a := s.begin(ctx, "remove")
-	if _, err := a.remove(hexKey(key), token, reason); err != nil {
-		return a.fail(err)
+	_, err := a.remove(hexKey(key), token, reason)
+	if err == nil || errors.Is(err, session.ErrNotFound) {
+		return nil
 	}
-	return nil
+	return a.fail(err)
 }
+
+// movedError is the error of a remove that finds the record moved: what those who
+// ask for it get.
+type movedError struct{ error }
+
+func (e movedError) Unwrap() error { return e.error }
 
 // remove says whether it was this call that ended the record.
 func (a *attempt) remove(id string, token session.Token, reason session.EndReason) (bool, error) {
@@ -48,7 +60,7 @@ func (a *attempt) remove(id string, token session.Token, reason session.EndReaso
 		}
 		d, err := a.find(id, func(d *document) bool {
 			now := a.s.clock.now()
-			return d.renewed(now) || d.live(now) && token == session.Token{} || d.holding(token, now)
+			return d.State == stateMoved || d.live(now) && token == session.Token{} || d.holding(token, now)
 		})
 		switch {
 		case errors.Is(err, errAbsent):
@@ -57,8 +69,8 @@ func (a *attempt) remove(id string, token session.Token, reason session.EndReaso
 			return false, err
 		}
 		switch now := a.s.clock.now(); {
-		case d.renewed(now):
-			return false, session.ErrRenewed
+		case d.State == stateMoved:
+			return false, movedError{d.missing(now)}
 		case d.live(now) && token != session.Token{} && !d.holds(token):
 			return false, session.ErrLockLost
 		case d.live(now):

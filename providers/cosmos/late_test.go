@@ -190,3 +190,61 @@ func TestS5_ALateExtendShortensNoLease(t *testing.T) {
 		}
 	}
 }
+// TestS6_ALateCreateBringsNothingBack: a Create whose first attempt arrives after
+// the session was created and removed again.
+func TestS6_ALateCreateBringsNothingBack(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	other := open(t, cfg)
+	l := new(late)
+	cfg.Transport = l
+	s := open(t, cfg)
+	ctx := t.Context()
+	key := newKey()
+	l.keep(http.MethodPost)
+	if err := s.Create(ctx, key, record("content"), nobody, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remove(ctx, key, nobody, session.EndAbandoned); err != nil {
+		t.Fatal(err)
+	}
+	if ttl := ttlOf(t, cfg, key); ttl < 60 {
+		// The tests' server does not delete by it: what it would do is shown.
+		if _, err := containerClient(t, cfg).DeleteItem(ctx, partitionOf(key), idOf(key), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.deliver(t)
+	goneAfter(t, other, key, nobody)
+}
+
+// TestS9_ALateSwapIsNotDenied: a Swap whose first attempt is under way and whose
+// second meets a lock. To say that nothing was changed would be wrong a moment
+// later; who asks again, and says that it is a repeat, knows what that means.
+func TestS9_ALateSwapIsNotDenied(t *testing.T) {
+	t.Parallel()
+	s, other, l := tardy(t)
+	ctx := t.Context()
+	key, token, rec := newKey(), session.NewToken(), record("first")
+	if err := s.Create(ctx, key, rec, token, lease); err != nil {
+		t.Fatal(err)
+	}
+	old := rec.Write
+	rec.Write, rec.Data = session.NewWriteID(), []byte("swapped")
+	l.keep(http.MethodPatch)
+	if err := s.Swap(ctx, key, rec, old); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("Swap whose first answer was lost, of a locked record: %v, want ErrUnavailable", err)
+	}
+	rec.Repeat = true
+	if err := s.Swap(ctx, key, rec, old); !errors.Is(err, session.ErrLocked) {
+		t.Errorf("the repeat: %v, want ErrLocked", err)
+	}
+	if err := other.Release(ctx, key, token); err != nil {
+		t.Fatal(err)
+	}
+	l.deliver(t)
+	if err := s.Swap(ctx, key, rec, old); err != nil {
+		t.Errorf("the repeat when the lock is gone: %v", err)
+	}
+	contentAfter("swapped", false)(t, other, key, nobody)
+}

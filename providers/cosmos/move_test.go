@@ -152,6 +152,13 @@ func TestS11_UnsettledIsReported(t *testing.T) {
 // new ID after the query has found it.
 func TestS11_RevokedWhileItMoves(t *testing.T) {
 	t.Parallel()
+	for _, grace := range []time.Duration{grace, 0} {
+		revokeWhileItMoves(t, grace)
+	}
+}
+
+func revokeWhileItMoves(t *testing.T, grace time.Duration) {
+	t.Helper()
 	cfg := fresh(t)
 	mover := open(t, cfg)
 	s, n := behind(t, cfg)
@@ -171,7 +178,7 @@ func TestS11_RevokedWhileItMoves(t *testing.T) {
 	})
 	ended, err := s.RemoveOwner(t.Context(), "test", "somebody", session.EndRevoked)
 	if err != nil || ended != 1 {
-		t.Errorf("RemoveOwner: %d, %v, want 1", ended, err)
+		t.Errorf("RemoveOwner with a Grace of %v: %d, %v, want 1", grace, ended, err)
 	}
 	if _, err := mover.Load(t.Context(), to, false); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("the session that got away: %v, want it ended", err)

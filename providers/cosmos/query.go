@@ -151,8 +151,10 @@ func (s *Store) RemoveOwner(ctx context.Context, namespace, owner string, reason
 			if slices.Contains(except, info.Key) {
 				continue
 			}
-			switch ended, err := s.begin(ctx, a.op).remove(hexKey(info.Key), session.Token{}, reason); {
-			case errors.Is(err, session.ErrRenewed): // it has got away; it is found under its new key
+			ended, err := s.begin(ctx, a.op).remove(hexKey(info.Key), session.Token{}, reason)
+			var moved movedError
+			switch {
+			case errors.As(err, &moved): // it has got away; it is found under its new key
 				again = true
 			case err != nil:
 				return n, a.fail(err)

@@ -387,8 +387,8 @@ func TestTTL_OutlivesTheSession(t *testing.T) {
 	if err := s.Remove(t.Context(), key, token, session.EndDelete); err != nil {
 		t.Fatal(err)
 	}
-	if ttl := ttlOf(t, cfg, key); ttl != 1 {
-		t.Errorf("after Remove the ttl is %d, want 1", ttl)
+	if ttl := ttlOf(t, cfg, key); ttl < 60 || ttl > 600 {
+		t.Errorf("after Remove the ttl is %d, want some minutes", ttl)
 	}
 	forever := record("for ever")
 	forever.IdleTimeout, forever.Lifetime = 0, 0

@@ -13,6 +13,8 @@ import (
 // takes documents of up to 2 MB of JSON, in which four bytes stand for three.
 const MaxData = 1_500_000
 
+var errLostSwap = errors.New("an answer was lost, and the record is locked now: make the call again, as a repeat")
+
 var errNextWithoutKeep = errors.New("a lock that is handed on needs a lease: Commit.Next without Commit.Keep")
 
 func (s *Store) fits(rec session.Record) error {
@@ -254,6 +256,10 @@ func (a *attempt) swap(id string, rec session.Record, old session.WriteID) error
 				return session.ErrOutcomeUnknown
 			}
 			return session.ErrConflict
+		case d.locked(now) && a.unsure && !rec.Repeat:
+			// The attempt whose answer was lost may arrive when the lock is
+			// gone. Only who says that this is a repeat reckons with that.
+			return unavailable(errLostSwap)
 		case d.locked(now):
 			return &session.LockedError{LockInfo: d.lockInfo(now)}
 		}
