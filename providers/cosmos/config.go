@@ -208,7 +208,7 @@ func (cfg Config) checkPartition() error {
 		return nil
 	case !ok || property == "" || strings.ContainsAny(property, "/\"'\\") || strings.HasPrefix(property, "_"):
 		return fmt.Errorf("PartitionKeyPath is %q: give one property, such as \"/partition\", or \"/id\"", cfg.PartitionKeyPath)
-	case slices.Contains(taken, property):
+	case slices.ContainsFunc(taken, func(name string) bool { return strings.EqualFold(name, property) }): // as JSON is read
 		return fmt.Errorf("PartitionKeyPath is %q, which documents use for something else: give another property, or \"/id\"", cfg.PartitionKeyPath)
 	case cfg.PartitionCount == wholeID:
 		return nil

@@ -53,6 +53,7 @@ func TestConfig_Refused(t *testing.T) {
 		{"PartitionKeyPath", with(func(c *Config) { c.PartitionKeyPath = "/a/b" })},
 		{"PartitionKeyPath", with(func(c *Config) { c.PartitionKeyPath = "/body" })},
 		{"PartitionKeyPath", with(func(c *Config) { c.PartitionKeyPath = "/_etag" })},
+		{"PartitionKeyPath", with(func(c *Config) { c.PartitionKeyPath = "/State" })}, // JSON is read without regard to case
 		{"RequestTimeout", with(func(c *Config) { c.RequestTimeout = -1 })},
 		{"MaxRetryWait", with(func(c *Config) { c.MaxRetryWait = -1 })},
 		{"OfferThroughput", with(func(c *Config) { c.OfferThroughput = 100 })},

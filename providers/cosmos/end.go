@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+	"unicode/utf8"
 
 	session "github.com/sessionstate/sessionstate/core"
 )
@@ -123,7 +124,7 @@ func (s *Store) Reap(ctx context.Context, namespace string, limit int, token ses
 	if ctx.Err() != nil {
 		return nil, a.fail(a.ended())
 	}
-	if limit <= 0 {
+	if limit <= 0 || !utf8.ValidString(namespace) {
 		return nil, nil
 	}
 	var claims []session.Expired

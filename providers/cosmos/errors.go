@@ -121,6 +121,12 @@ func redacted(err error) error {
 	return err
 }
 
+// notInSession says whether no replica has seen what the session tokens ask for.
+func notInSession(err error) bool {
+	var answer *answerError
+	return errors.As(err, &answer) && answer.status == http.StatusNotFound && answer.substatus == subNotInSession
+}
+
 // brokenError is an exchange that broke off when the service may have got the
 // request. The SDK does not recognize it, and so does not wait a second and
 // send the request again by itself.

@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -194,5 +196,136 @@ func TestContainerDeletedWhileRunning(t *testing.T) {
 	open(t, cfg) // makes it again
 	if err := errors.Join(s.Ping(t.Context()), s.Create(t.Context(), key, record("content"), nobody, 0)); err != nil {
 		t.Errorf("when it is back: %v", err)
+	}
+}
+
+// TestContainerMadeAnew: the service's session tokens of the old container say
+// nothing of the new one, which has not written as much.
+func TestContainerMadeAnew(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	cfg.MaxRetryAttempts = 2
+	written := 1000
+	cfg.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+		if asked, ok := strings.CutPrefix(req.Header.Get("x-ms-session-token"), "0:-1#"); ok {
+			if n, err := strconv.Atoi(asked); err != nil || n > written {
+				return answered(req, http.StatusNotFound, "x-ms-substatus", "1002"), nil
+			}
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err == nil && strings.Contains(req.URL.Path, "/docs") {
+			if req.Method != http.MethodGet {
+				written++
+			}
+			resp.Header.Set("x-ms-session-token", fmt.Sprintf("0:-1#%d", written))
+		}
+		return resp, err
+	})
+	s := open(t, cfg)
+	if err := s.Create(t.Context(), newKey(), record("content"), nobody, 0); err != nil {
+		t.Fatal(err)
+	}
+	dropContainer(t, cfg)
+	open(t, cfg)
+	written = 1
+	key := newKey()
+	if err := s.Create(t.Context(), key, record("content"), nobody, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, err := s.Load(t.Context(), key, false); err != nil || string(got.Data) != "content" {
+			t.Errorf("Load: %q, %v", got.Data, err)
+		}
+	}
+	if infos, err := s.ListOwner(t.Context(), "test", "somebody"); err != nil || len(infos) != 1 {
+		t.Errorf("ListOwner: %d, %v, want 1", len(infos), err)
+	}
+}
+
+// TestContainerMadeAnew_Listing is the same where a query is the first to meet it.
+func TestContainerMadeAnew_Listing(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	cfg.MaxRetryAttempts = -1
+	cfg.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+		if req.Header.Get("x-ms-session-token") != "" {
+			return answered(req, http.StatusNotFound, "x-ms-substatus", "1002"), nil
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err == nil && strings.Contains(req.URL.Path, "/docs") && resp.StatusCode == http.StatusCreated {
+			resp.Header.Set("x-ms-session-token", "0:-1#1000")
+		}
+		return resp, err
+	})
+	s := open(t, cfg)
+	if err := s.Create(t.Context(), newKey(), record("content"), nobody, 0); err != nil {
+		t.Fatal(err)
+	}
+	if infos, err := s.ListOwner(t.Context(), "test", "somebody"); err != nil || len(infos) != 1 {
+		t.Errorf("ListOwner: %d, %v, want 1", len(infos), err)
+	}
+}
+
+// TestOpen_ConsistencyOfTheAccount: a level that the account does not have is
+// refused at the start, and not by every Load.
+func TestOpen_ConsistencyOfTheAccount(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	cfg.ConsistencyLevel = "Strong"
+	cfg.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+		if req.Header.Get("x-ms-consistency-level") == "Strong" {
+			return answered(req, http.StatusBadRequest), nil
+		}
+		return http.DefaultTransport.RoundTrip(req)
+	})
+	_, err := cosmosstore.Open(t.Context(), cfg)
+	wantError(t, err, nil, "ConsistencyLevel")
+	if errors.Is(err, session.ErrUnavailable) {
+		t.Error("it is no failure that passes")
+	}
+}
+
+// TestText_ThatIsNone: the service keeps UTF-8 only; two owners whose names are
+// none would become one.
+func TestText_ThatIsNone(t *testing.T) {
+	t.Parallel()
+	s := open(t, fresh(t))
+	for _, bad := range []string{"\xff", "a\xc3"} {
+		rec := record("content")
+		rec.Owner = bad
+		if err := s.Create(t.Context(), newKey(), rec, nobody, 0); err == nil || errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("Create with the owner %q: %v", bad, err)
+		}
+		rec = record("content")
+		rec.Namespace = bad
+		if err := s.Create(t.Context(), newKey(), rec, nobody, 0); err == nil || errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("Create with the namespace %q: %v", bad, err)
+		}
+	}
+	replaced := record("content")
+	replaced.Owner = "\ufffd" // what "\xff" becomes in JSON
+	if err := s.Create(t.Context(), newKey(), replaced, nobody, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.RemoveOwner(t.Context(), "test", "\xff", session.EndRevoked); err != nil || n != 0 {
+		t.Errorf("RemoveOwner of an owner whose name is none ended %d, %v", n, err)
+	}
+	odd := "o'Neil\" OR 1=1 --\\\x00\u2028"
+	key, token, rec := newKey(), session.NewToken(), record("content")
+	rec.Owner, rec.Namespace = odd, odd
+	if err := s.Create(t.Context(), key, rec, token, lease); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Save(t.Context(), key, rec, token, session.Commit{}); err != nil {
+		t.Fatal(err)
+	}
+	other := rec
+	other.Owner, other.Write = "somebody else", session.NewWriteID()
+	if err := s.Create(t.Context(), newKey(), other, nobody, 0); err != nil {
+		t.Fatal(err)
+	}
+	infos, err := s.ListOwner(t.Context(), odd, odd)
+	if err != nil || len(infos) != 1 || infos[0].Key != key || infos[0].Owner != odd {
+		t.Errorf("the owner with an odd name has %d sessions, %v", len(infos), err)
 	}
 }

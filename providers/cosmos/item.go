@@ -60,6 +60,15 @@ func (a *attempt) read(id string) (*document, error) {
 			ConsistencyLevel: a.s.consistency,
 		}))
 	})
+	if notInSession(err) {
+		// No replica gets that far: the tokens are of a container that was
+		// deleted and made anew, or of a region that has failed.
+		a.s.tokens.forget()
+		if d, err := a.fresh(id); !errors.Is(err, errRefused) {
+			return d, err
+		}
+		return nil, corrupt(errForeign) // nothing but another program's is refused
+	}
 	if err != nil {
 		return nil, err
 	}

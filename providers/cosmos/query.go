@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 
@@ -33,7 +34,16 @@ type row struct {
 // query calls visit for each document that it finds, until it returns false.
 // Under Session consistency it may miss what other processes wrote just now.
 func (a *attempt) query(text string, parameters map[string]any, visit func(*document) (bool, error)) error {
-	o := &azcosmos.QueryOptions{SessionToken: a.s.tokens.header(), ConsistencyLevel: a.s.consistency}
+	err := a.queryFrom(a.s.tokens.header(), text, parameters, visit)
+	if notInSession(err) { // see read
+		a.s.tokens.forget()
+		err = a.queryFrom(nil, text, parameters, visit)
+	}
+	return err
+}
+
+func (a *attempt) queryFrom(seen *string, text string, parameters map[string]any, visit func(*document) (bool, error)) error {
+	o := &azcosmos.QueryOptions{SessionToken: seen, ConsistencyLevel: a.s.consistency}
 	for name, value := range parameters {
 		o.QueryParameters = append(o.QueryParameters, azcosmos.QueryParameter{Name: name, Value: value})
 	}
@@ -87,8 +97,8 @@ func (a *attempt) list(namespace, owner string) ([]session.Info, error) {
 	if a.ctx.Err() != nil {
 		return nil, a.ended()
 	}
-	if owner == "" {
-		return nil, nil
+	if owner == "" || !utf8.ValidString(owner) || !utf8.ValidString(namespace) {
+		return nil, nil // no record has it; and the query would ask for another
 	}
 	found := make(map[string]*document)
 	var follow []string

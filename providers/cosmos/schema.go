@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+
+	session "github.com/sessionstate/sessionstate/core"
 )
 
 // indexed are the paths that queries filter by. No other is indexed: a document
@@ -44,7 +46,26 @@ func (s *Store) prepare(ctx context.Context, client *azcosmos.Client) error {
 	if err != nil {
 		return err
 	}
-	return s.check(properties)
+	if err := s.check(properties); err != nil {
+		return err
+	}
+	return a.checkConsistency()
+}
+
+// checkConsistency sees to it that the account has the level that reads ask for.
+func (a *attempt) checkConsistency() error {
+	if a.s.consistency == nil {
+		return nil
+	}
+	_, err := a.read("ping")
+	var answer *answerError
+	switch {
+	case err == nil, errors.Is(err, errAbsent), errors.Is(err, session.ErrCorrupt):
+		return nil
+	case errors.As(err, &answer) && answer.status == http.StatusBadRequest:
+		return fmt.Errorf("ConsistencyLevel is %q, which the service refuses: it can only relax the account's; leave it out, or change the account's", *a.s.consistency)
+	}
+	return err
 }
 
 // notThere says whether a database or container was not found, which the

@@ -59,6 +59,13 @@ func (t *sessionTokens) learn(header string) {
 	}
 }
 
+// forget drops all that was learned.
+func (t *sessionTokens) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byRange, t.joined = nil, ""
+}
+
 func (t *sessionTokens) join() {
 	var all []string
 	for _, partition := range slices.Sorted(maps.Keys(t.byRange)) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	session "github.com/sessionstate/sessionstate/core"
 )
@@ -17,7 +18,13 @@ var errLostSwap = errors.New("an answer was lost, and the record is locked now: 
 
 var errNextWithoutKeep = errors.New("a lock that is handed on needs a lease: Commit.Next without Commit.Keep")
 
+var errText = errors.New("Record.Owner and Record.Namespace have to be UTF-8: the service would change them")
+
+// fits says whether the service keeps rec as it is.
 func (s *Store) fits(rec session.Record) error {
+	if !utf8.ValidString(rec.Owner) || !utf8.ValidString(rec.Namespace) {
+		return errText
+	}
 	if len(rec.Data) > s.most {
 		return fmt.Errorf("%w: %d bytes, and a document holds %d", session.ErrTooLarge, len(rec.Data), s.most)
 	}
