@@ -102,6 +102,10 @@ func isPending(w session.WriteID) string {
 	return "c.state = 'pending' and c.body.write = '" + hexWrite(w) + "'"
 }
 
+// isMovedTo says of a tombstone that it is the one of a move to the document of
+// id, which is hexadecimal.
+func isMovedTo(id string) string { return "c.state = 'moved' and c.move.to = '" + id + "'" }
+
 // isHolding says that token holds a live record, or the claim of one that has
 // ended.
 func isHolding(token session.Token, now int64) string {

@@ -190,6 +190,7 @@ func TestS5_ALateExtendShortensNoLease(t *testing.T) {
 		}
 	}
 }
+
 // TestS6_ALateCreateBringsNothingBack: a Create whose first attempt arrives after
 // the session was created and removed again.
 func TestS6_ALateCreateBringsNothingBack(t *testing.T) {

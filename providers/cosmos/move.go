@@ -114,8 +114,8 @@ func (a *attempt) moveOver(next *document, rec session.Record) (committed bool, 
 	case there.knows(rec.Write) && there.State != statePending:
 		return true, nil
 	case there.knows(rec.Write) && there.Move.From == next.Move.From:
-		if there.Written == next.Written {
-			return false, nil // it is what this attempt would have made
+		if there.Written == next.Written && there.Lock == next.Lock && there.Life == next.Life {
+			return false, nil // it is what this attempt has made
 		}
 		return false, a.replace(next, there.ETag)
 	case there.live(now), there.renewed(now):
@@ -127,16 +127,16 @@ func (a *attempt) moveOver(next *document, rec session.Record) (committed bool, 
 // commit makes old the tombstone of the move to next.
 func (a *attempt) commit(old, next *document, rec session.Record, token session.Token, how session.Commit, now int64) error {
 	grace := max(how.Grace, 0)
-	rest := time.Duration(next.TTL) * time.Second
-	if next.TTL < 0 || rest > reporting {
-		rest = reporting
+	ttl := next.TTL // as long as the session may need it, see settled
+	if ttl >= 0 {
+		ttl = seconds(plus(max(time.Duration(ttl)*time.Second, grace), lingering))
 	}
 	p := newPatch(isLive(now), isHeldBy(token), isUnknown(rec.Write), isAsRead(old)).
 		set("/state", stateMoved).
 		set("/move", move{To: next.ID, Grace: now + millis(grace)}).
 		set("/body", body{Data: []byte{}, Write: hexWrite(rec.Write), Owner: rec.Owner}). // listings follow it
 		set("/lock", lock{}).
-		set("/ttl", seconds(plus(max(rest, grace), lingering))).
+		set("/ttl", ttl).
 		note(rec.Write)
 	if old.Report != 0 {
 		p.AppendRemove("/report")
@@ -177,11 +177,18 @@ func (a *attempt) settle(d *document) (*document, error) {
 	return a.settled(d)
 }
 
-// settled makes a document live whose move was committed.
+// settled makes a document live whose move was committed. The tombstone, which
+// has told so, is not needed any more but for its Grace: where it would stay for
+// very long, it is left to the database.
 func (a *attempt) settled(d *document) (*document, error) {
 	live, err := a.aside(d.ID, newPatch(isPending(d.write())).set("/state", stateLive))
 	if errors.Is(err, errRefused) { // somebody else has settled it
 		return a.fresh(d.ID)
+	}
+	if err == nil && (live.TTL < 0 || live.TTL > seconds(reporting)) {
+		// Where this fails it is litter, and nothing more.
+		_, _ = a.aside(live.Move.From, newPatch(isMovedTo(live.ID), "c.move.grace <= "+number(a.s.clock.now()+millis(reporting))).
+			set("/ttl", seconds(reporting)))
 	}
 	return live, err
 }

@@ -256,3 +256,71 @@ func TestS11_LostMoveLeavesNothing(t *testing.T) {
 		t.Errorf("Create of the new key: %v", err)
 	}
 }
+
+// TestS11_ARepeatedMoveKeepsTheLockForItsOwnLease: and not for that of the attempt
+// whose document it finds.
+func TestS11_ARepeatedMoveKeepsTheLockForItsOwnLease(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	cfg.MaxRetryAttempts = -1
+	s, n := behind(t, cfg)
+	from, to, token, moved := newKey(), newKey(), session.NewToken(), record("moved")
+	if err := s.Create(t.Context(), from, record("before"), token, lease); err != nil {
+		t.Fatal(err)
+	}
+	how := session.Commit{MoveTo: to, Grace: grace, Keep: lease}
+	n.on(func(i int, _ *http.Request) fault {
+		if i > 2 {
+			return fault{kind: dead}
+		}
+		return fault{}
+	})
+	if err := s.Save(t.Context(), from, moved, token, how); !errors.Is(err, session.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	n.on(nil)
+	s.Skip(lease / 2)
+	moved.Repeat = true
+	if err := s.Save(t.Context(), from, moved, token, how); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Load(t.Context(), to, false)
+	if err != nil || got.Lock == nil || got.Lock.Left < lease*3/4 {
+		t.Errorf("%+v, %v, want what is left of the lease to be about %v", got.Lock, err, lease)
+	}
+}
+
+// TestS11_TombstonesOutliveLongSessions: a session that may come back in a month,
+// or in a year, needs its tombstone as long, but not when it is settled.
+func TestS11_TombstonesOutliveLongSessions(t *testing.T) {
+	t.Parallel()
+	const month = 30 * 24 * time.Hour
+	for _, idle := range []time.Duration{0, month} {
+		cfg := fresh(t)
+		cfg.MaxRetryAttempts = -1
+		s, n := behind(t, cfg)
+		for _, settled := range []bool{false, true} {
+			from, to, token, rec := newKey(), newKey(), session.NewToken(), record("content")
+			rec.IdleTimeout, rec.Lifetime = idle, 0
+			if err := s.Create(t.Context(), from, rec, token, lease); err != nil {
+				t.Fatal(err)
+			}
+			n.on(func(i int, _ *http.Request) fault {
+				if i > 3 && !settled {
+					return fault{kind: dead}
+				}
+				return fault{}
+			})
+			rec.Write = session.NewWriteID()
+			if err := s.Save(t.Context(), from, rec, token, session.Commit{MoveTo: to, Grace: grace}); err != nil {
+				t.Fatal(err)
+			}
+			n.on(nil)
+			ttl := ttlOf(t, cfg, from)
+			long := ttl < 0 || time.Duration(ttl)*time.Second > month
+			if long == settled || settled && time.Duration(ttl)*time.Second < grace {
+				t.Errorf("idle %v, settled %v: the ttl of the tombstone is %d", idle, settled, ttl)
+			}
+		}
+	}
+}
