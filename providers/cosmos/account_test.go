@@ -55,10 +55,9 @@ func dropContainer(t testing.TB, cfg cosmosstore.Config) {
 	_, _ = containerClient(t, cfg).Delete(ctx, nil) // it may be gone by intention
 }
 
-// client returns the SDK's client of the tests' server.
-func client(t testing.TB, cfg cosmosstore.Config) *azcosmos.Client {
-	t.Helper()
-	endpoint, key := cfg.Endpoint, cfg.Key
+// opens returns what opens the tests' server.
+func opens(cfg cosmosstore.Config) (endpoint, key string) {
+	endpoint, key = cfg.Endpoint, cfg.Key
 	if cfg.ConnectionString != "" {
 		for part := range strings.SplitSeq(cfg.ConnectionString, ";") {
 			name, value, _ := strings.Cut(part, "=")
@@ -70,6 +69,13 @@ func client(t testing.TB, cfg cosmosstore.Config) *azcosmos.Client {
 			}
 		}
 	}
+	return endpoint, key
+}
+
+// client returns the SDK's client of the tests' server.
+func client(t testing.TB, cfg cosmosstore.Config) *azcosmos.Client {
+	t.Helper()
+	endpoint, key := opens(cfg)
 	credential, err := azcosmos.NewKeyCredential(key)
 	if err != nil {
 		t.Fatal(err)

@@ -31,6 +31,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, failed("open", err)
 	}
+	closeIdle := func() {}
+	if cfg.Transport == nil {
+		own := cfg.transport()
+		cfg.Transport, closeIdle = own, own.CloseIdleConnections
+	}
 	connect := func() (*azcosmos.Client, error) {
 		o := cfg.clientOptions()
 		if cfg.Credential != nil {
@@ -52,8 +57,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	for {
 		s, err := openWithin(ctx, cfg, connect)
 		if err == nil {
+			s.closeIdle = closeIdle
 			return s, nil
 		}
+		closeIdle()
 		// A client remembers for minutes that it could not reach its account:
 		// each attempt takes a new one.
 		if !errors.Is(err, session.ErrUnavailable) || !passing(err) || ctx.Err() != nil || time.Since(start)+wait > cfg.MaxRetryWait {
@@ -91,7 +98,7 @@ func openWithin(ctx context.Context, cfg Config, connect func() (*azcosmos.Clien
 		case opened <- result{s, err}:
 		case <-ctx.Done(): // nobody waits for it any more
 			if err == nil {
-				_ = s.Close()
+				s.client.Close()
 			}
 		}
 	}()
@@ -157,33 +164,35 @@ func newStore(container *azcosmos.ContainerClient, cfg Config) *Store {
 func (s *Store) Close() error {
 	if s.client != nil {
 		s.client.Close()
+		s.closeIdle()
 	}
 	return nil
+}
+
+// transport returns a transport as the settings say.
+func (cfg Config) transport() *http.Transport {
+	t := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: min(cfg.RequestTimeout, 5*time.Second), KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		TLSHandshakeTimeout:   cfg.RequestTimeout,
+		ExpectContinueTimeout: time.Second,
+		IdleConnTimeout:       90 * time.Second,
+		MaxConnsPerHost:       max(0, cmp.Or(cfg.MaxConnections, defaultConnections)),
+	}
+	t.MaxIdleConnsPerHost = cmp.Or(t.MaxConnsPerHost, defaultConnections)
+	return t
 }
 
 // clientOptions returns how the SDK is to work: over this Store's transport,
 // without retries of its own, which would hide whether a write took effect.
 func (cfg Config) clientOptions() *azcosmos.ClientOptions {
-	base := cfg.Transport
-	if base == nil {
-		t := &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: min(cfg.RequestTimeout, 5*time.Second), KeepAlive: 30 * time.Second}).DialContext,
-			ForceAttemptHTTP2:     true,
-			TLSHandshakeTimeout:   cfg.RequestTimeout,
-			ExpectContinueTimeout: time.Second,
-			IdleConnTimeout:       90 * time.Second,
-			MaxConnsPerHost:       max(0, cmp.Or(cfg.MaxConnections, defaultConnections)),
-		}
-		t.MaxIdleConnsPerHost = cmp.Or(t.MaxConnsPerHost, defaultConnections)
-		base = t
-	}
 	return &azcosmos.ClientOptions{
 		ClientOptions: azcore.ClientOptions{
 			Retry: noRetries,
 			// The timeout is for what the SDK asks without its caller's
 			// context; a Store's requests end by theirs.
-			Transport: transport{&http.Client{Transport: base, Timeout: cfg.RequestTimeout + time.Second}},
+			Transport: transport{&http.Client{Transport: cfg.Transport, Timeout: cfg.RequestTimeout + time.Second}},
 			Telemetry: policy.TelemetryOptions{ApplicationID: "sessionstate"},
 		},
 		PreferredRegions: cfg.PreferredRegions,

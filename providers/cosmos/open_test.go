@@ -7,8 +7,11 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +64,67 @@ func TestOpen_HangingEnds(t *testing.T) {
 	wantError(t, err, session.ErrUnavailable, "deadline exceeded")
 	if took := time.Since(start); took > 1500*time.Millisecond { // at the SDK it takes until RequestTimeout
 		t.Errorf("it took %v", took)
+	}
+}
+
+// TestClose_LeavesNoConnection: neither do attempts of Open that failed.
+func TestClose_LeavesNoConnection(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	endpoint, key := opens(cfg)
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }}
+	var mu sync.Mutex
+	opened, closed, attempts := 0, 0, 0
+	all := make(chan struct{}, 100)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		attempts++
+		fails := attempts == 1
+		mu.Unlock()
+		if fails {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch state {
+		case http.StateNew:
+			opened++
+		case http.StateClosed:
+			if closed++; closed == opened {
+				all <- struct{}{}
+			}
+		}
+	}
+	server.Start()
+	defer server.Close()
+	cfg.ConnectionString, cfg.Endpoint, cfg.Key = "", server.URL+"/", key
+	s, err := cosmosstore.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		select {
+		case <-all:
+			mu.Lock()
+			left := opened - closed
+			mu.Unlock()
+			if left == 0 {
+				return
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("a Store that is closed keeps connections")
+		}
 	}
 }
 
@@ -304,11 +368,12 @@ func TestNew_RepeatsByItselfOnly(t *testing.T) {
 	cfg := fresh(t)
 	open(t, cfg)
 	n := newNetwork(t)
-	credential, err := azcosmos.NewKeyCredential(anyKey)
+	endpoint, key := opens(cfg)
+	credential, err := azcosmos.NewKeyCredential(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := azcosmos.NewClientWithKey(client(t, cfg).Endpoint(), credential, &azcosmos.ClientOptions{
+	theirs, err := azcosmos.NewClientWithKey(endpoint, credential, &azcosmos.ClientOptions{
 		ClientOptions: azcore.ClientOptions{Transport: &http.Client{Transport: n}}, // and the SDK's retries
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 type Store struct {
 	cfg         Config
 	client      *azcosmos.Client // made by Open, and closed with the Store; else nil
+	closeIdle   func()           // closes idle connections, if they are the Store's
 	container   *azcosmos.ContainerClient
 	property    string // that holds the partition key; "" where it is the id
 	partitions  int    // 0: each document is one of its own
