@@ -161,11 +161,14 @@ func (st *Store) limited(ctx context.Context) (context.Context, context.CancelFu
 // ended is what a caller gets whose context has ended. What kept the call from
 // being done before that is said too.
 func ended(ctx context.Context, op string, err, last error) error {
+	short := errors.As(err, new(*shortageError))
 	switch {
+	case short && last != nil:
+		return fmt.Errorf("sqlstore: %s: %w: %w, after: %w", op, ctx.Err(), err, unavailable(op, last))
+	case short:
+		return fmt.Errorf("sqlstore: %s: %w: %w: %w", op, ctx.Err(), session.ErrUnavailable, err)
 	case last != nil:
 		return fmt.Errorf("sqlstore: %s: %w, after: %w", op, ctx.Err(), unavailable(op, last))
-	case errors.As(err, new(*shortageError)):
-		return fmt.Errorf("sqlstore: %s: %w: %w: %w", op, ctx.Err(), session.ErrUnavailable, err)
 	}
 	return failed(op, ctx.Err())
 }
