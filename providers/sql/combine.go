@@ -73,7 +73,7 @@ const (
 	maxBatch      = 64       // errands
 	bigErrand     = 64 << 10 // bytes of data
 	queuePatience = 10 * time.Millisecond
-	lockPatience  = "50ms"
+	lockPatience  = "30ms" // less than endGrace, so that a batch does not outlast who left it
 )
 
 // newCombiner returns a combiner that lets a process have as many statements
