@@ -31,7 +31,10 @@ func newCounting(t *testing.T) *counting {
 			body = map[string]any{"id": "account", "writableLocations": place, "readableLocations": place,
 				"userConsistencyPolicy": map[string]any{"defaultConsistencyLevel": "Session"}}
 		case strings.Contains(r.URL.Path, "/docs"):
-			time.Sleep(50 * time.Millisecond) // so that requests meet
+			select { // so that requests meet
+			case <-time.After(50 * time.Millisecond):
+			case <-r.Context().Done():
+			}
 			w.WriteHeader(http.StatusNotFound)
 			return
 		case strings.Contains(r.URL.Path, "/colls/"):
