@@ -102,7 +102,8 @@ func (a *attempt) call(request func(context.Context) (answer, error)) (got answe
 		sent := time.Now()
 		got, err = request(ctx)
 		cancel()
-		header := got.header(err)
+		header, asked := got.exchange(err)
+		a.s.watchWriters(asked)
 		a.s.clock.observe(sent, header)
 		a.s.tokens.learn(header.Get(headerSession))
 		if err == nil {
@@ -137,17 +138,17 @@ func itemAnswer(r azcosmos.ItemResponse, err error) (answer, error) {
 	return answer{r.Value, r.ETag, r.RawResponse}, err
 }
 
-// header returns the headers of the answer, whether it is one of success or
-// in err; never nil, so that it can be asked.
-func (r answer) header(err error) http.Header {
+// exchange returns the headers of the answer, whether it is one of success or in
+// err, never nil, so that they can be asked; and the request, or nil.
+func (r answer) exchange(err error) (http.Header, *http.Request) {
 	var refusal *azcore.ResponseError
 	switch {
 	case err == nil && r.response != nil:
-		return r.response.Header
+		return r.response.Header, r.response.Request
 	case errors.As(err, &refusal) && refusal.RawResponse != nil:
-		return refusal.RawResponse.Header
+		return refusal.RawResponse.Header, refusal.RawResponse.Request
 	}
-	return http.Header{}
+	return http.Header{}, nil
 }
 
 // judge says what an error means, and what is left of it when nothing helps.

@@ -107,7 +107,8 @@ type Config struct {
 	// ignores it.
 	Transport http.RoundTripper
 
-	// Logger gets what Open finds worth telling. Default: slog.Default().
+	// Logger gets what Open finds worth telling, and an account that becomes one
+	// of several write regions. Default: slog.Default().
 	Logger *slog.Logger
 }
 

@@ -1,10 +1,12 @@
 package cosmosstore_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -222,8 +224,8 @@ func TestOpen_WrongContainer(t *testing.T) {
 	}
 }
 
-// manyWriters makes the account one that is written to in several regions.
-func manyWriters(req *http.Request) (*http.Response, error) {
+// severalWriters makes the account one that is written to in several regions.
+func severalWriters(req *http.Request) (*http.Response, error) {
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil || req.URL.Path != "/" && req.URL.Path != "" {
 		return resp, err
@@ -242,12 +244,42 @@ func manyWriters(req *http.Request) (*http.Response, error) {
 func TestOpen_ManyWriteRegions(t *testing.T) {
 	t.Parallel()
 	cfg := fresh(t)
-	cfg.Transport = roundTrip(manyWriters)
+	cfg.Transport = roundTrip(severalWriters)
 	_, err := cosmosstore.Open(t.Context(), cfg)
 	wantError(t, err, nil, "AllowMultiRegionWrites")
 	cfg.AllowMultiRegionWrites = true
 	if err := open(t, cfg).Ping(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestManyWriteRegions_AreNoticed: an account that becomes one of several write
+// regions while the process runs.
+func TestManyWriteRegions_AreNoticed(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	var log bytes.Buffer
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	changed := false
+	cfg.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+		if changed { // as the SDK does when it has noticed
+			req.Header.Set("x-ms-cosmos-allow-tentative-writes", "true")
+		}
+		return http.DefaultTransport.RoundTrip(req)
+	})
+	s := open(t, cfg)
+	key := newKey()
+	if err := s.Create(t.Context(), key, record("content"), nobody, 0); err != nil || log.Len() > 0 {
+		t.Fatalf("%v, %s", err, &log)
+	}
+	changed = true
+	for range 3 {
+		if _, err := s.Load(t.Context(), key, false); err != nil {
+			t.Error(err)
+		}
+	}
+	if text := log.String(); strings.Count(text, "several regions") != 1 || strings.Contains(text, idOf(key)) || strings.Contains(text, "://") {
+		t.Errorf("the log says %q", text)
 	}
 }
 

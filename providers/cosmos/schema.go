@@ -49,7 +49,11 @@ func (s *Store) prepare(ctx context.Context, client *azcosmos.Client) error {
 	if err := s.check(properties); err != nil {
 		return err
 	}
-	return a.checkConsistency()
+	if err := a.checkConsistency(); err != nil {
+		return err
+	}
+	s.prepared.Store(true)
+	return nil
 }
 
 // checkConsistency sees to it that the account has the level that reads ask for.
@@ -108,10 +112,24 @@ func (a *attempt) readContainer() (*azcosmos.ContainerProperties, error) {
 	if err != nil {
 		return nil, err
 	}
-	if request := got.response.Request; !a.s.cfg.AllowMultiRegionWrites && request != nil && request.Header.Get(headerManyWriters) == "true" {
+	if !a.s.cfg.AllowMultiRegionWrites && manyWriters(got.response.Request) {
 		return nil, errors.New("the account is written to in several regions, where the lock does not hold: make it one of a single write region, or set AllowMultiRegionWrites if you can do without")
 	}
 	return properties, nil
+}
+
+// manyWriters says whether the account that a request went to is written to in
+// several regions, of which the SDK learns every few minutes.
+func manyWriters(request *http.Request) bool {
+	return request != nil && request.Header.Get(headerManyWriters) == "true"
+}
+
+// watchWriters tells once that the account has become such a one since the
+// start. To refuse all requests from then on would do more harm.
+func (s *Store) watchWriters(request *http.Request) {
+	if s.prepared.Load() && !s.cfg.AllowMultiRegionWrites && manyWriters(request) && s.warned.CompareAndSwap(false, true) {
+		s.cfg.Logger.Error("cosmosstore: the account is now written to in several regions, where the lock does not hold, and changes of sessions can be lost: make it one of a single write region")
+	}
 }
 
 func (a *attempt) createContainer(client *azcosmos.Client) error {

@@ -30,6 +30,9 @@ type Store struct {
 	// events says whether the last record that was to be removed had Events,
 	// which is mostly the same for all of a service: Remove guesses by it.
 	events atomic.Bool
+
+	prepared atomic.Bool // the account and the container are as they have to be
+	warned   atomic.Bool // that they are so no more
 }
 
 var (
