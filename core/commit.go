@@ -12,8 +12,8 @@ import (
 // whatever becomes of the request (M13). It is bounded by Config.SaveTimeout
 // and not aborted by the end of ctx (M20); but a new or renewed session is not
 // stored once its client is gone. Errors: ErrLockLost, ErrConflict,
-// ErrRenewed, ErrTooLarge, ErrUnavailable, ErrOutcomeUnknown, ErrReleased,
-// ErrNoSession. After an error the changes are still there to be saved, unless
+// ErrRenewed, ErrTooLarge, ErrTooManySessions, ErrUnavailable,
+// ErrOutcomeUnknown, ErrReleased, ErrNoSession. After an error the changes are still there to be saved, unless
 // it is not known whether they were: then the same error comes again.
 func (s *Session) Save(ctx context.Context) error {
 	if err := s.lock(); err != nil {
@@ -88,6 +88,10 @@ func (s *Session) finishDiscarding(ctx context.Context) error {
 // to save. Even if a codec or an Update panics on the way, the lock does not
 // stay.
 func (s *Session) commitAndLetGo(ctx context.Context) error {
+	if s.over {
+		s.released.Store(true)
+		return nil
+	}
 	state := lockUnknown
 	defer func() { s.letGo(ctx, state) }()
 	saves := s.dirty || s.renew || s.abandoned
@@ -101,7 +105,7 @@ func (s *Session) commitAndLetGo(ctx context.Context) error {
 		state = lockHeld
 	case err == nil:
 		state = lockReleased
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrTooManySessions):
 		state = lockHeld
 	}
 	return err
@@ -163,7 +167,7 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 	case !s.stored:
 		err = s.create(ctx, save, keep)
 	case s.lease != nil:
-		err = s.saveLocked(ctx, save, s.lease, &s.content, keep)
+		err = s.saveLocked(ctx, save, s.lease, &s.content, s.rec.Owner, keep)
 	default:
 		err = s.merge(ctx, save)
 	}
@@ -175,6 +179,7 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 	switch {
 	case err == nil:
 		s.dirty, s.renew, s.adopted, s.replay, s.unsettled = false, false, false, nil, nil
+		s.unused = false
 	case errors.As(err, &undone):
 		err = undone.error
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrOutcomeUnknown):
@@ -228,14 +233,14 @@ func (s *Session) record(key StoreKey, c *content) (Record, error) {
 	return Record{
 		Data: data, Namespace: cfg.Namespace, Owner: c.owner,
 		IdleTimeout: m.timeout(c), Refresh: m.refresh(c), Lifetime: cfg.AbsoluteTimeout,
-		Write: NewWriteID(),
+		Write: NewWriteID(), Events: cfg.OnEnd != nil,
 	}, nil
 }
 
 // wrote notes what the store has now, and tells the client if its ID, or for
 // how long it may keep it, has changed by that.
 func (s *Session) wrote(rec Record, c *content, newID bool) {
-	rec.Created, rec.Data = s.rec.Created, nil
+	rec.Created, rec.Data = s.rec.Created, s.rq.m.forOnEnd(rec.Data)
 	s.rec, s.stored, s.content = rec, true, *c
 	if newID || s.cookieDue || s.told != s.cookieLife() {
 		s.tell()
@@ -266,6 +271,16 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 	if err != nil {
 		return err
 	}
+	room, err := m.room(ctx, save, s.key, "", s.content.owner)
+	if err != nil {
+		return err
+	}
+	defer func() { room.leave(ctx, err) }()
+	if room != nil {
+		if err := s.clientGone(ctx); err != nil { // it may have waited for long
+			return notWrittenError{err}
+		}
+	}
 	var token Token
 	asked := time.Now()
 	if keep && s.mode == Exclusive {
@@ -279,9 +294,13 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 		// Two requests have adopted one ID, side by side.
 		if s.mode == Concurrent {
 			s.stored = true
+			room.leave(ctx, err) // the merge asks for it anew
 			return s.merge(ctx, save)
 		}
 		return ErrConflict
+	}
+	if err == nil {
+		err = room.confirm(ctx, save, s.key)
 	}
 	if err != nil {
 		return err
@@ -299,8 +318,8 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 }
 
 // saveLocked stores c under the lock l, and moves the session to a new ID if
-// it is to be renewed.
-func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, keep bool) error {
+// it is to be renewed. owner is whose session it was.
+func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, owner string, keep bool) error {
 	m, how, id, key := s.rq.m, Commit{}, s.id, s.key
 	if keep {
 		how.Keep = m.cfg.LockLease
@@ -316,6 +335,16 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ke
 	rec, err := s.record(key, c)
 	if err != nil {
 		return err
+	}
+	room, err := m.room(ctx, save, s.key, owner, c.owner)
+	if err != nil {
+		return err
+	}
+	defer func() { room.leave(ctx, err) }()
+	if room != nil && s.renew {
+		if err := s.clientGone(ctx); err != nil { // it may have waited for long
+			return notWrittenError{err}
+		}
 	}
 	if !l.beginSave() {
 		return ErrLockLost
@@ -340,44 +369,12 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ke
 		state = lockReleased
 	}
 	l.endSave(state)
+	if err == nil {
+		err = room.confirm(ctx, save, s.key)
+	}
 	if err != nil {
 		return err
 	}
 	s.wrote(rec, c, s.renew)
 	return nil
-}
-
-// remove ends the session and takes its cookie away, whoever holds it: a
-// logout wins over every request in flight (M15).
-func (s *Session) remove(save context.Context) error {
-	if s.removed {
-		return nil
-	}
-	if s.stored || s.unsettled != nil {
-		if err := s.removeStored(save); err != nil {
-			return err
-		}
-		s.rq.tell("", 0)
-	}
-	s.removed = true
-	return nil
-}
-
-func (s *Session) removeStored(save context.Context) error {
-	m := s.rq.m
-	held := s.lease != nil && s.lease.beginSave()
-	err := m.persist(save, "remove", func(ctx context.Context, _ bool) error {
-		return m.store.Remove(ctx, s.key, Token{}, EndDelete)
-	})
-	if held {
-		state := lockUnknown
-		if err == nil {
-			state = lockReleased
-		}
-		s.lease.endSave(state)
-	}
-	if err == nil && s.lease != nil {
-		s.lease.stop()
-	}
-	return err
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -95,10 +96,54 @@ type Config struct {
 	// Default: 1 MiB.
 	MaxSize int
 
-	// ReapInterval is how often, with jitter, this Manager removes what has
-	// expired from the store. Negative: never; another Manager of the same
-	// namespace, or the store itself, must do it. Default: 30 seconds.
+	// ReapInterval is how often, with jitter, this Manager looks in the store
+	// for what has expired, to remove it and to tell OnEnd. Negative: never;
+	// another Manager of the same namespace must do it, or the store itself
+	// where there is no OnEnd. Default: 30 seconds.
 	ReapInterval time.Duration
+
+	// OnStart runs once for every new session, when a request acquires it and
+	// before the handler goes on, with the context of the Acquire (M17). It
+	// may change the session, in every mode, and from then on the session is
+	// stored, and its client given a cookie, even if nothing was put into it:
+	// with the reply, or not at all if the handler fails or the client is
+	// gone. An error refuses the request: Acquire returns it, and the client's
+	// next request starts another session. Leave the Release to the handler.
+	// Two first requests of a client at once start two sessions, of which the
+	// client keeps one; with AdoptExpiredID they may both run OnStart for one
+	// session, unless they are Exclusive, and what the first to be saved has
+	// made of it stays. Default: nil, new sessions begin empty and are stored
+	// when something is put into them (M10).
+	OnStart func(ctx context.Context, s *Session) error
+
+	// OnEnd is told of every stored session that has expired, was abandoned or
+	// revoked: in the background, on one process at a time, and at least once
+	// (M17). If it returns an error or panics, or its process dies, it is told
+	// again, by any process, after a pause that grows from 10 seconds to an
+	// hour, 16 times in all, over some seven hours; then the end is reported
+	// to Observer and Logger, and forgotten. A repeat has the same
+	// Ended.Token. Up to 8 calls run at once in a process. The context ends at
+	// ExecutionTimeout, if another process may have taken over, and when Close
+	// runs out of patience.
+	//
+	// Set it in every process: only sessions that were last stored by a
+	// Manager with an OnEnd are reported, and only processes with an OnEnd and
+	// a ReapInterval report them. To give it up, first let it return nil until
+	// the sessions of before have ended, or they stay in the store. Default:
+	// nil, what has expired is removed without a word.
+	OnEnd func(ctx context.Context, e Ended) error
+
+	// MaxSessionsPerOwner is how many live sessions an owner (SetOwner) may
+	// have at most, over all processes. One that is about to become one too
+	// many ends the oldest, by their creation, as Manager.Revoke does, before
+	// it is stored. The store must implement OwnerIndex. All processes must
+	// have the same limit. Negative or 0: no limit. Default: 0.
+	MaxSessionsPerOwner int
+
+	// RefuseMoreSessions changes what gives way to MaxSessionsPerOwner: with
+	// it, the save that would make one session too many fails with
+	// ErrTooManySessions and the others stay. Default: false, the oldest ends.
+	RefuseMoreSessions bool
 
 	// Codec encodes the values of a session. What JSON and Gob have written
 	// stays readable, whichever it is. Default: JSON{}.
@@ -157,23 +202,6 @@ type Config struct {
 
 	// Logger gets what an operator should know. Default: slog.Default().
 	Logger *slog.Logger
-
-	// The following are not available yet; New refuses a Config that sets
-	// one of them.
-
-	// OnStart is to run for every new session (M17).
-	OnStart func(*Session) error
-	// OnEnd is to run for every session that has ended (M17).
-	OnEnd func(Ended) error
-	// MaxSessionsPerOwner is to limit the live sessions of one owner.
-	MaxSessionsPerOwner int
-}
-
-// Ended is what OnEnd is to be told of a session.
-type Ended struct {
-	Reason EndReason
-	Owner  string
-	Token  Token // names this end: equal when it is delivered again
 }
 
 const (
@@ -191,9 +219,6 @@ const off = 0
 // withDefaults returns cfg validated, with every default filled in and every
 // switched-off duration set to off.
 func (cfg Config) withDefaults() (Config, error) {
-	if err := cfg.refuseUnbuilt(); err != nil {
-		return cfg, err
-	}
 	cfg.AbsoluteTimeout = cmp.Or(cfg.AbsoluteTimeout, 24*time.Hour)
 	cfg.IdleTimeout = cmp.Or(cfg.IdleTimeout, defaultIdleTimeout)
 	cfg.RefreshInterval = cmp.Or(cfg.RefreshInterval, max(cfg.IdleTimeout, 0)/refreshFraction, time.Minute)
@@ -249,6 +274,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.IdleTimeout == off && cfg.AbsoluteTimeout == off {
 		return cfg, fmt.Errorf("session: Config.IdleTimeout and Config.AbsoluteTimeout are both off: a session must end some day, set one of them")
 	}
+	if cfg.RefuseMoreSessions && cfg.MaxSessionsPerOwner <= 0 {
+		return cfg, fmt.Errorf("session: Config.RefuseMoreSessions is set and Config.MaxSessionsPerOwner is %d: set that to a limit, or leave both", cfg.MaxSessionsPerOwner)
+	}
 	if len(cfg.Namespace) > maxNamespace {
 		return cfg, fmt.Errorf("session: Config.Namespace has %d bytes: at most %d are allowed", len(cfg.Namespace), maxNamespace)
 	}
@@ -266,19 +294,3 @@ func (cfg Config) withDefaults() (Config, error) {
 
 // maxNamespace is what every provider can index.
 const maxNamespace = 255
-
-func (cfg Config) refuseUnbuilt() error {
-	for _, f := range []struct {
-		name string
-		set  bool
-	}{
-		{"OnStart", cfg.OnStart != nil},
-		{"OnEnd", cfg.OnEnd != nil},
-		{"MaxSessionsPerOwner", cfg.MaxSessionsPerOwner != 0},
-	} {
-		if f.set {
-			return fmt.Errorf("session: Config.%s is set: this version cannot do that yet, leave it unset", f.name)
-		}
-	}
-	return nil
-}

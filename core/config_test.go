@@ -51,7 +51,7 @@ func TestConfig_MistakesAreErrors(t *testing.T) {
 		{config{Codec: hexCodec{""}}, []string{"Config.Codec", `""`, "from 1 to 32"}},
 		{config{Codec: hexCodec{strings.Repeat("c", 33)}}, []string{"Config.Codec", "ccc", "from 1 to 32"}},
 
-		{config{MaxSessionsPerOwner: 3}, []string{"Config.MaxSessionsPerOwner", "yet"}},
+		{config{RefuseMoreSessions: true}, []string{"Config.RefuseMoreSessions", "Config.MaxSessionsPerOwner is 0", "limit"}},
 		{config{ReadCodecs: []session.Codec{hexCodec{"a"}, nil}}, []string{"Config.ReadCodecs[1]", "nil"}},
 		{config{ReadCodecs: []session.Codec{hexCodec{""}}}, []string{"Config.ReadCodecs[0]", `""`, "from 1 to 32"}},
 		{config{ReadCodecs: []session.Codec{hexCodec{"a"}, hexCodec{"b"}, hexCodec{"a"}}}, []string{"Config.ReadCodecs[2]", `"a"`, "[0]"}},
@@ -64,8 +64,6 @@ func TestConfig_MistakesAreErrors(t *testing.T) {
 		{config{EncryptionKeys: [][]byte{key(1), key(2), key(1)}}, []string{"Config.EncryptionKeys[2]", "the same as [0]"}},
 		{config{Unencrypted: session.ReadUnencrypted}, []string{"Config.Unencrypted", "Config.EncryptionKeys is not"}},
 		{config{Unencrypted: 3, EncryptionKeys: [][]byte{key(1)}}, []string{"Config.Unencrypted is 3", "WriteUnencrypted"}},
-		{config{OnStart: func(*session.Session) error { return nil }}, []string{"Config.OnStart", "yet"}},
-		{config{OnEnd: func(session.Ended) error { return nil }}, []string{"Config.OnEnd", "yet"}},
 		{config{ID: session.URI{}}, []string{"Config.ID", "URI", "Cookie or Header"}},
 
 		{config{ID: session.Cookie{Name: "a b"}}, []string{"Config.ID", "Cookie"}},

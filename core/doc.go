@@ -64,7 +64,8 @@
 // To a save, also the one at the end: [ErrLockLost] and [ErrConflict] (409),
 // since another request has taken, changed or ended the session;
 // [ErrUnavailable] (503); [ErrTooLarge] (413), which Set says too;
-// [ErrOutcomeUnknown] (500).
+// [ErrOutcomeUnknown] (500); [ErrTooManySessions] (409), if its owner may not
+// have another one.
 //
 // To wrong use: [ErrReadOnly], [ErrReleased], [ErrNoSession], and
 // [ErrHeadersSent], when a cookie would be needed after the headers have gone.
@@ -92,6 +93,15 @@
 // LockLease (15 s); that of a living one is renewed until ExecutionTimeout
 // (110 s), whereupon its request is told that it has lost the lock:
 // [Session.Context] ends. See [Config] for all of them.
+//
+// # Begin, end and owner
+//
+// Config.OnStart runs for every new session, and Config.OnEnd is told of every
+// stored one that has expired, was abandoned or revoked: at least once, on one
+// process at a time. [Session.SetOwner] says whose session it is;
+// [Manager.SessionsOf] lists an owner's sessions, [Manager.Revoke] and
+// [Manager.RevokeOwner] end them whoever holds them, and
+// Config.MaxSessionsPerOwner limits them.
 //
 // # Adapters and providers
 //

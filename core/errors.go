@@ -59,6 +59,10 @@ var (
 	// have been sent (M12).
 	ErrHeadersSent = errors.New("session: the reply's headers are sent, the cookie can no longer be: change a new session, or renew one, before writing")
 
+	// ErrTooManySessions: the owner has Config.MaxSessionsPerOwner sessions
+	// already, and Config.RefuseMoreSessions is set.
+	ErrTooManySessions = errors.New("session: its owner has too many sessions already: end another one first")
+
 	// ErrTooLarge: the session's content exceeds Config.MaxSize or what the
 	// store can hold.
 	ErrTooLarge = errors.New("session: too large")
@@ -97,7 +101,7 @@ const RetryAfter = "1"
 // HTTPStatus returns the HTTP status that tells a client of err: 429 for
 // ErrQueueFull, 503 for ErrAcquireTimeout, ErrUnavailable and a request whose
 // own deadline has passed (these go with a Retry-After header), 409 for
-// ErrRenewed, ErrLockLost and ErrConflict, 413 for ErrTooLarge, 499 for
+// ErrRenewed, ErrLockLost, ErrConflict and ErrTooManySessions, 413 for ErrTooLarge, 499 for
 // context.Canceled (the client is gone, nobody reads it), 200 for nil, and 500
 // for everything else and for whatever is ErrOutcomeUnknown.
 func HTTPStatus(err error) int {
@@ -110,7 +114,8 @@ func HTTPStatus(err error) int {
 		return http.StatusTooManyRequests
 	case errors.Is(err, ErrAcquireTimeout), errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
-	case errors.Is(err, ErrRenewed), errors.Is(err, ErrLockLost), errors.Is(err, ErrConflict):
+	case errors.Is(err, ErrRenewed), errors.Is(err, ErrLockLost), errors.Is(err, ErrConflict),
+		errors.Is(err, ErrTooManySessions):
 		return http.StatusConflict
 	case errors.Is(err, ErrTooLarge):
 		return http.StatusRequestEntityTooLarge

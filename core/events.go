@@ -8,7 +8,7 @@ import (
 
 // reaper removes what has expired in the Manager's namespace, every
 // ReapInterval or so: with jitter, so that processes started together do not
-// reap together.
+// reap together. What is to be reported it leaves to ends.
 type reaper struct {
 	m      *Manager
 	ctx    context.Context
@@ -46,8 +46,15 @@ func (r *reaper) run() {
 
 	ctx, cancel := context.WithTimeout(r.ctx, max(r.m.cfg.ReapInterval, r.m.cfg.StoreTimeout))
 	_, err := r.m.store.Reap(ctx, r.m.cfg.Namespace, -1, Token{}, 0)
-	cancel()
 	r.m.failedInBackground(r.ctx, err)
+	if r.m.cfg.MaxSessionsPerOwner > 0 {
+		_, err = r.m.store.Reap(ctx, ownerLocks, -1, Token{}, 0)
+		r.m.failedInBackground(r.ctx, err)
+	}
+	cancel()
+	if r.ctx.Err() == nil {
+		r.m.ends.wake(false)
+	}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,10 +17,14 @@ func (m *Manager) Leftovers() string {
 	m.background.mu.Lock()
 	jobs, workers := len(m.background.urgent)+len(m.background.jobs), m.background.workers
 	m.background.mu.Unlock()
-	if n+used+jobs+workers == 0 {
+	m.ends.mu.Lock()
+	ends, enders := len(m.ends.queue), m.ends.workers
+	m.ends.mu.Unlock()
+	if n+used+jobs+workers+ends+enders == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d gates, %d sessions in use, %d background jobs, %d workers", n, used, jobs, workers)
+	return fmt.Sprintf("%d gates, %d sessions in use, %d background jobs, %d workers, %d ends, %d that tell them",
+		n, used, jobs, workers, ends, enders)
 }
 
 // Waiting returns how many requests of the session count as waiting.
@@ -29,3 +33,6 @@ func (m *Manager) Waiting(key StoreKey) int {
 	defer g.unlock()
 	return g.waiting
 }
+
+// OwnerLock returns the key of the owner's lock (limit.go).
+func (m *Manager) OwnerLock(owner string) StoreKey { return m.ownerLock(owner) }

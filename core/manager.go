@@ -15,21 +15,23 @@ import (
 // different cookies. It is safe for concurrent use.
 type Manager struct {
 	store      Store
-	watcher    Watcher // nil if the store cannot wake
+	watcher    Watcher    // nil if the store cannot wake
+	owners     OwnerIndex // nil if the store cannot find an owner's sessions
 	cfg        Config
 	keys       *keyring // nil: nothing is encrypted
 	gates      *gates
 	background *background
 	keepAlive  *keepAlive
 	reaper     *reaper
+	ends       ends
 	inUse      inUse
 	warned     atomic.Bool // that the cookie needs TLS
 }
 
 // New returns a Manager that keeps its sessions in store. It copies cfg, fills
 // in the defaults and checks it: an error names the field, its value and what
-// is allowed. It arms a timer that removes what has expired every
-// ReapInterval; Close stops it. The store stays the caller's: close it after
+// is allowed, or what the store cannot do. It arms a timer that removes what
+// has expired every ReapInterval, and has OnEnd told; Close stops it. The store stays the caller's: close it after
 // the Manager.
 func New(store Store, cfg Config) (*Manager, error) {
 	if store == nil {
@@ -49,6 +51,11 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if cfg.Unencrypted != RefuseUnencrypted {
 		cfg.Logger.Warn("session: Config.Unencrypted is set: whoever can write to the store can replace sessions by unencrypted ones; unset it when all are encrypted")
 	}
+	m.owners, _ = store.(OwnerIndex)
+	if cfg.MaxSessionsPerOwner > 0 && m.owners == nil {
+		return nil, fmt.Errorf("session: Config.MaxSessionsPerOwner is %d: the store, a %T, cannot find an owner's sessions: take one that implements OwnerIndex, or leave it unset", cfg.MaxSessionsPerOwner, store)
+	}
+	m.ends.m = m
 	m.keepAlive = newKeepAlive(m)
 	m.reaper = startReaper(m)
 	return m, nil
@@ -107,7 +114,8 @@ func (m *Manager) modeOf(mode []Mode) (Mode, error) {
 // Acquire takes the client's session for the request that ctx belongs to, and
 // waits for it as the mode says; without a mode it is Exclusive, or Concurrent
 // with Config.AllowConcurrentRequests. A client without a live session gets a
-// new one, which costs no store call until something is put into it (M10).
+// new one, which costs no store call until something is put into it (M10), or
+// which Config.OnStart starts (M17).
 // The session is saved and released at the end of the request.
 //
 // A request that acquires again gets the Session it has, if that is held in an
@@ -116,7 +124,8 @@ func (m *Manager) modeOf(mode []Mode) (Mode, error) {
 // says ErrReleased; with unsaved changes that is an error, so Save first.
 //
 // The errors are ErrQueueFull, ErrAcquireTimeout, ErrUnavailable, ErrRenewed
-// and ErrNoSession, or the context's if that ended first; HTTPStatus maps them.
+// and ErrNoSession, the context's if that ended first, or what Config.OnStart
+// has returned for a new session; HTTPStatus maps them.
 // A request that calls its own service with its client's cookie while it
 // holds the session waits for itself until AcquireTimeout: Release first.
 func (m *Manager) Acquire(ctx context.Context, mode ...Mode) (*Session, error) {
@@ -128,7 +137,7 @@ func (m *Manager) Acquire(ctx context.Context, mode ...Mode) (*Session, error) {
 // Manager and not released; nil if there is none.
 func (m *Manager) From(ctx context.Context) *Session {
 	rq, _ := ctx.Value(managerKey{m}).(*Request)
-	return rq.inHand()
+	return cmp.Or(rq.starting(ctx), rq.inHand())
 }
 
 // Acquire is Manager.Acquire of the innermost Manager whose middleware the
@@ -142,7 +151,7 @@ func Acquire(ctx context.Context, mode ...Mode) (*Session, error) {
 // of ctx has passed.
 func From(ctx context.Context) *Session {
 	rq, _ := ctx.Value(innermostKey{}).(*Request)
-	return rq.inHand()
+	return cmp.Or(rq.starting(ctx), rq.inHand())
 }
 
 // Ping reports whether sessions can be had, for health checks: nil, or
@@ -161,14 +170,19 @@ func (m *Manager) Ping(ctx context.Context) error {
 }
 
 // Close stops what New started, waits until the sessions in use are released
-// and the background's work is done, and refuses further ones with
-// ErrUnavailable. Call it after the HTTP server's Shutdown. If ctx ends first,
+// and the background's work is done, OnEnd for what this process has claimed
+// included, and refuses further ones with ErrUnavailable. Call it after the HTTP server's Shutdown. If ctx ends first,
 // Close gives up waiting and returns its error. It does not close the store.
 func (m *Manager) Close(ctx context.Context) error {
-	err := cmp.Or(m.reaper.stop(ctx), m.inUse.close(ctx), m.background.drain(ctx))
+	err := cmp.Or(m.reaper.stop(ctx), m.inUse.close(ctx))
+	ending := m.ends.close(ctx) // after the requests, whose ends it waits for
+	err = cmp.Or(err, m.background.drain(ctx))
 	m.background.cancel()
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("session: Close: sessions are still in use: %w", err)
+	case ending != nil:
+		return fmt.Errorf("session: Close: Config.OnEnd is still running: %w", ending)
 	}
 	return nil
 }

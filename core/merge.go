@@ -13,10 +13,10 @@ const swapAttempts = 3
 // the session was when it was read, else onto what it is now, else under the
 // lock (M4).
 func (s *Session) merge(ctx, save context.Context) error {
-	m, c, old := s.rq.m, s.content, s.rec.Write
+	m, c, old, owner := s.rq.m, s.content, s.rec.Write, s.rec.Owner
 	var doubted func(context.Context) error
 	for range swapAttempts {
-		if s.renew {
+		if s.renew || m.limits(owner, c.owner) {
 			break
 		}
 		rec, err := s.record(s.key, &c)
@@ -54,7 +54,7 @@ func (s *Session) merge(ctx, save context.Context) error {
 		if c, err = s.replayOn(fresh); err != nil {
 			return err
 		}
-		old = fresh.Write
+		old, owner = fresh.Write, fresh.Owner
 	}
 	return s.mergeLocked(ctx, save, doubted)
 }
@@ -90,7 +90,7 @@ func (s *Session) mergeLocked(ctx, save context.Context, doubted func(context.Co
 		state = lockHeld
 		return err
 	}
-	if err = s.saveLocked(ctx, save, l, &c, false); err == nil {
+	if err = s.saveLocked(ctx, save, l, &c, fresh.Owner, false); err == nil {
 		state = lockReleased
 	}
 	return err

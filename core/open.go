@@ -57,7 +57,8 @@ func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool
 	}
 	switch {
 	case err == nil:
-		found.content.owner, found.rec.Data = found.rec.Owner, nil
+		found.content.owner = found.rec.Owner
+		found.rec.Data = m.forOnEnd(found.rec.Data)
 		found.isNew = found.adopted
 		found.keepAlive()
 		return found, waited, nil
@@ -97,6 +98,7 @@ func (s *Session) adopt(ctx context.Context, token Token) (Record, error) {
 	if err != nil {
 		return rec, err
 	}
+	rec.Events = false // if nothing comes of it, nothing has ended
 	err = m.storeCall(ctx, "adopt", func(ctx context.Context) error {
 		return m.store.Create(ctx, s.key, rec, token, m.cfg.LockLease)
 	})

@@ -132,6 +132,12 @@ func (rq *Request) acquire(ctx context.Context, modes []Mode) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
+	if s := rq.starting(ctx); s != nil { // waiting for the end of OnStart in it would never end
+		if !s.mode.covers(mode) {
+			return nil, fmt.Errorf("session: acquire: OnStart runs for a session that is acquired %v: it cannot be acquired %v there", s.mode, mode)
+		}
+		return s, nil
+	}
 	before, err := rq.beginAcquire(ctx, mode)
 	if err != nil {
 		return nil, err
@@ -144,6 +150,8 @@ func (rq *Request) acquire(ctx context.Context, modes []Mode) (*Session, error) 
 	e := Event{Kind: EventAcquired, Mode: mode, Duration: time.Since(begun), Waited: waited, Err: err}
 	if err != nil {
 		e.Kind = EventAcquireFailed
+	} else {
+		e.Duration = s.started.Sub(begun) // without OnStart
 	}
 	rq.m.observe(ctx, e)
 	return s, err
@@ -211,6 +219,9 @@ func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (s *
 		}
 	}()
 	if before != nil {
+		if s = before.takeOver(ctx, mode); s != nil {
+			return s, false, nil
+		}
 		if before.hasChanges() {
 			return nil, false, fmt.Errorf("session: acquire: the session is held %v with unsaved changes: Save or Release it before acquiring it %v", before.mode, mode)
 		}
@@ -218,7 +229,13 @@ func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (s *
 			return nil, false, err
 		}
 	}
-	return rq.open(ctx, mode)
+	s, waited, err = rq.open(ctx, mode)
+	if s != nil && s.isNew && rq.m.cfg.OnStart != nil {
+		if err = s.start(ctx); err != nil {
+			s = nil
+		}
+	}
+	return s, waited, err
 }
 
 // NeedsCommit reports whether something must be stored, or a cookie set,

@@ -23,7 +23,7 @@ type Session struct {
 	mu      sync.Mutex // held during a save too; guards what follows
 	id      string
 	key     StoreKey
-	rec     Record // as acquired or stored last, without Data
+	rec     Record // as acquired or stored last; without Data, unless OnEnd may have to see it
 	stored  bool   // the store has it
 	adopted bool   // the store has it, empty, only to hold the lock (M11)
 	lease   *lease // nil if it is not locked
@@ -35,6 +35,9 @@ type Session struct {
 	abandoned bool                   // to be removed at release
 	removed   bool                   // and it has been
 	cookieDue bool                   // the client is to be told its ID again
+	starting  bool                   // OnStart is running
+	unused    bool                   // OnStart has run, no store knows it, and no handler has changed it
+	over      bool                   // OnEnd has it: it has ended, and is neither saved nor removed
 	told      time.Duration          // the cookieLife that the client knows of
 	unsettled error                  // why it is not known whether the last save took effect; nil if it is
 
@@ -110,7 +113,7 @@ func (s *Session) change(op func(*content) (bool, error)) error {
 	}
 	defer s.mu.Unlock()
 	switch {
-	case s.mode.readOnly():
+	case s.mode.readOnly() && !s.starting:
 		return ErrReadOnly
 	case !s.stored && !s.rq.canTell():
 		return ErrHeadersSent
@@ -119,8 +122,12 @@ func (s *Session) change(op func(*content) (bool, error)) error {
 	if err != nil {
 		return err
 	}
-	s.dirty = s.dirty || changed
-	if s.mode == Concurrent { // what changed nothing here may change something there
+	if changed {
+		s.dirty, s.unused = true, false
+	}
+	// What OnStart did is not done again on what another request has made of
+	// the session: that one has started it too.
+	if s.mode == Concurrent && !s.starting { // what changed nothing here may change something there
 		s.replay = append(s.replay, func(c *content) error {
 			_, err := op(c)
 			return err
@@ -208,7 +215,8 @@ func (s *Session) Owner() string {
 
 // SetOwner says whose session it is: a user's id, of at most 255 bytes. ""
 // makes it nobody's. Stores keep it beside the content, in plain text, to find
-// a user's sessions by it. Errors as Delete.
+// a user's sessions by it. If that makes one session too many
+// (Config.MaxSessionsPerOwner), the save sees to it. Errors as Delete.
 func (s *Session) SetOwner(owner string) error {
 	if len(owner) > maxOwner {
 		return fmt.Errorf("session: SetOwner: %d bytes: at most %d are allowed", len(owner), maxOwner)
@@ -246,7 +254,7 @@ func (s *Session) Renew() error {
 	}
 	defer s.mu.Unlock()
 	switch {
-	case s.mode.readOnly():
+	case s.mode.readOnly() && !s.starting:
 		return ErrReadOnly
 	case !s.rq.canTell():
 		return ErrHeadersSent
@@ -272,7 +280,7 @@ func (s *Session) Abandon() error {
 		return err
 	}
 	defer s.mu.Unlock()
-	s.abandoned = true
+	s.abandoned = !s.over
 	return nil
 }
 

@@ -1,0 +1,153 @@
+package session_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/core/memstore"
+	"github.com/sessionstate/sessionstate/core/sessiontest"
+)
+
+// forgetful is a store whose crashes forget the lock of one key, all the time.
+type forgetful struct {
+	*memstore.Store
+	key session.StoreKey
+}
+
+func (f *forgetful) Acquire(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) (session.Record, error) {
+	if key == f.key {
+		if err := f.Remove(ctx, key, session.Token{}, session.EndDelete); err != nil {
+			return session.Record{}, err
+		}
+	}
+	return f.Store.Acquire(ctx, key, token, lease)
+}
+
+// Even if the owner's lock holds nobody back, never more than three sessions
+// work of those whose login was answered.
+func TestOwnerLimit_HoldsWithoutTheLock(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		inLogins(t, func(t *testing.T, mode session.Mode, before bool) {
+			const limit, n = 3, 50
+			store := &forgetful{Store: memstore.New()}
+			cfg := session.Config{MaxSessionsPerOwner: limit, RefuseMoreSessions: refuse, RequestQueueLimit: -1}
+			var processes []*process
+			for i := range uint64(10) { // within a process, the line would hold them back
+				p := start(t, store, cfg)
+				store.key = p.OwnerLock("ada")
+				p.faults.Rule(sessiontest.Random(i, sessiontest.Rates{Delay: 0.9, MaxDelay: 20 * time.Millisecond}))
+				processes = append(processes, p)
+			}
+			var wg sync.WaitGroup
+			var mu sync.Mutex
+			done := make(map[session.StoreKey]bool)
+			most := 0
+			for i := range n {
+				c := processes[i%len(processes)].client("")
+				if before {
+					c.id = processes[i%len(processes)].stored(1)
+				}
+				wg.Go(func() {
+					if err := c.login(mode, before); err != nil {
+						return // it did not work
+					}
+					var key session.StoreKey
+					again := &client{t: t, m: c.m, id: c.id}
+					_ = again.try(session.Snapshot, func(s *session.Session) { key = s.StoreKey() })
+					mu.Lock()
+					defer mu.Unlock()
+					done[key] = true
+					infos, err := store.ListOwner(context.Background(), "", "ada")
+					wantErr(t, "ListOwner", err, nil)
+					work := 0
+					for _, info := range infos {
+						if done[info.Key] {
+							work++
+						}
+					}
+					most = max(most, work)
+				})
+			}
+			wg.Wait()
+			if most > limit {
+				t.Errorf("%d sessions worked at once", most)
+			}
+			infos, err := store.ListOwner(t.Context(), "", "ada")
+			if err != nil || len(infos) > limit {
+				t.Errorf("%d sessions are left (%v)", len(infos), err)
+			}
+		})
+	}
+}
+
+// hooked calls after when an owner's sessions have been listed.
+type hooked struct {
+	*memstore.Store
+	after func()
+}
+
+func (h *hooked) ListOwner(ctx context.Context, namespace, owner string) ([]session.Info, error) {
+	infos, err := h.Store.ListOwner(ctx, namespace, owner)
+	if after := h.after; after != nil {
+		h.after = nil
+		after()
+	}
+	return infos, err
+}
+
+// A session that gets a new ID while it is about to give way gives way all the
+// same, whether or not its old ID tells that it has moved.
+func TestOwnerLimit_TheOldestMoves(t *testing.T) {
+	for _, grace := range []time.Duration{0, -1} {
+		bubble(t, func(t *testing.T) {
+			store := &hooked{Store: memstore.New()}
+			p := start(t, store, session.Config{MaxSessionsPerOwner: 1, RenewGrace: grace})
+			oldest, newest := p.client(""), p.client("")
+			wantErr(t, "login", oldest.login(session.Exclusive, false), nil)
+			store.after = func() {
+				wantErr(t, "Renew", oldest.try(session.Exclusive, func(s *session.Session) { wantErr(t, "Renew", s.Renew(), nil) }), nil)
+			}
+			wantErr(t, "login", newest.login(session.Exclusive, false), nil)
+			oldest.alive(false)
+			newest.alive(true)
+		})
+	}
+}
+
+// Where room cannot be made nothing is stored, and the save can be tried again.
+func TestOwnerLimit_StoreTroubles(t *testing.T) {
+	inLogins(t, func(t *testing.T, mode session.Mode, before bool) {
+		for _, op := range []sessiontest.Op{sessiontest.OpAcquire, sessiontest.OpListOwner, sessiontest.OpRemove} {
+			store := census{memstore.New(), t, 1}
+			p := start(t, store, session.Config{MaxSessionsPerOwner: 1})
+			oldest := p.client("")
+			wantErr(t, "login", oldest.login(session.Exclusive, false), nil)
+			id := ""
+			if before {
+				id = p.stored(1)
+			}
+			c := p.client(id)
+			r, s := c.hold(mode)
+			wantErr(t, "SetOwner", s.SetOwner("ada"), nil)
+			p.faults.Next(op, -1, down)
+			wantErr(t, "Save", s.Save(r.ctx), session.ErrUnavailable)
+			oldest.alive(true)
+			p.faults.Reset()
+			p.faults.Next(op, 1, sessiontest.Fault{Kind: sessiontest.FailAfter})
+			err := s.Save(r.ctx)
+			if op != sessiontest.OpRemove { // which is repeated
+				wantErr(t, "Save", err, session.ErrUnavailable)
+				synctest.Wait()
+				err = s.Save(r.ctx)
+			}
+			wantErr(t, "Save", err, nil)
+			wantErr(t, "Finish", r.end(ok200), nil)
+			oldest.alive(false)
+			c.alive(true)
+		}
+	})
+}
