@@ -35,7 +35,7 @@ func TestChecks(t *testing.T) {
 		{"go.work uses nothing", replaced("go.work", "use ./core\n", "use ./core\nuse ./gone\n"), "go.work:4: uses ./gone"},
 		{"a module of another name", replaced(chi, "adapters/chi", "adapters/gin"), "adapters/chi/go.mod:1: the module is called"},
 		{"a replace in a published module", replaced(chi, "\n\nrequire", "\n\nreplace example.com/x => ../x\n\nrequire"), "adapters/chi/go.mod:5: replaces example.com/x"},
-		{"go.work replaces all versions", replaced("go.work", "core v0.1.0 =>", "core =>"), "go.work:6: replaces every version"},
+		{"go.work replaces all versions", replaced("go.work", "core v0.1.0 =>", "core =>"), "go.work:7: replaces every version"},
 		{"go.work replaces a stranger", replaced("go.work", "github.com/sessionstate/sessionstate/core v", "example.com/x v"), "only modules of this tree"},
 		{"go.work replaces from elsewhere", replaced("go.work", "=> ./core", "=> ../core"), "only modules of this tree"},
 		{"another Go", replaced(core, "go 1.25.0", "go 1.26.0"), "core/go.mod: says go 1.26.0"},
@@ -43,13 +43,16 @@ func TestChecks(t *testing.T) {
 		{"a toolchain", replaced("go.work", "go 1.25.0\n", "go 1.25.0\n\ntoolchain go1.26.0\n"), "go.work: names a toolchain"},
 		{"core requires something", replaced(core, "go 1.25.0\n", "go 1.25.0\n\nrequire example.com/x v1.0.0\n"), "core/go.mod:5: requires example.com/x"},
 		{"no readme", map[string]string{"adapters/chi/README.md": ""}, "adapters/chi/README.md: is missing"},
+		{"no readme of an observer", map[string]string{"observers/otel/README.md": ""}, "observers/otel/README.md: is missing"},
 		{"no changelog", map[string]string{"core/CHANGELOG.md": ""}, "core/CHANGELOG.md: is missing"},
 		{"a changelog without room", replaced("core/CHANGELOG.md", "Unreleased", "0.1.0"), `core/CHANGELOG.md: has no heading "## [Unreleased]"`},
 
 		{"core imports a library", map[string]string{"core/new_test.go": imports("session", "example.com/x")}, "core/new_test.go:3: core imports example.com/x"},
-		{"core imports an adapter", map[string]string{"core/new.go": imports("session", prefix+"adapters/chi")}, "core imports adapters/chi: adapters and"},
+		{"core imports an adapter", map[string]string{"core/new.go": imports("session", prefix+"adapters/chi")}, "core imports adapters/chi: adapters, observers and"},
 		{"an adapter imports another", map[string]string{"adapters/chi/new.go": imports("chisession", prefix+"adapters/gin")}, "adapters/chi imports adapters/gin"},
 		{"an adapter's test imports a provider", map[string]string{"adapters/chi/new_test.go": imports("chisession", prefix+"providers/sql")}, "adapters/chi imports providers/sql"},
+		{"an observer imports an adapter", map[string]string{"observers/otel/new.go": imports("otelsession", prefix+"adapters/chi")}, "observers/otel imports adapters/chi"},
+		{"an adapter's test imports an observer", map[string]string{"adapters/chi/new_test.go": imports("chisession", prefix+"observers/otel")}, "adapters/chi imports observers/otel"},
 		{"no package comment", map[string]string{"core/new/new.go": "package x\n"}, "core/new: package x has no package comment"},
 		{"two package comments", map[string]string{"core/new.go": "// Package session too.\npackage session\n"}, "core: package session has several package comments: core/doc.go, core/new.go"},
 		{"an odd package comment", replaced("core/doc.go", "// Package session", "// This package"), `core/doc.go:1: the package comment must begin "Package session "`},
@@ -139,7 +142,7 @@ func TestSnippets(t *testing.T) {
 func goodTree() fstest.MapFS {
 	fsys := fstest.MapFS{}
 	for path, data := range map[string]string{
-		"go.work": "go 1.25.0\n\nuse ./core\nuse ./adapters/chi\n\nreplace github.com/sessionstate/sessionstate/core v0.1.0 => ./core\n",
+		"go.work": "go 1.25.0\n\nuse ./core\nuse ./adapters/chi\nuse ./observers/otel\n\nreplace github.com/sessionstate/sessionstate/core v0.1.0 => ./core\n",
 
 		"core/go.mod":        "module github.com/sessionstate/sessionstate/core\n\ngo 1.25.0\n",
 		"core/README.md":     "# core\n",
@@ -153,6 +156,11 @@ func goodTree() fstest.MapFS {
 		"adapters/chi/README.md":    "# chi\n",
 		"adapters/chi/CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n",
 		"adapters/chi/doc.go":       "// Package chisession adapts.\npackage chisession\n\nimport _ \"github.com/sessionstate/sessionstate/core/sessiontest\"\n",
+
+		"observers/otel/go.mod":       "module github.com/sessionstate/sessionstate/observers/otel\n\ngo 1.25.0\n\nrequire github.com/sessionstate/sessionstate/core v0.1.0\n",
+		"observers/otel/README.md":    "# otel\n",
+		"observers/otel/CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n",
+		"observers/otel/doc.go":       "// Package otelsession observes.\npackage otelsession\n\nimport _ \"github.com/sessionstate/sessionstate/core\"\n",
 
 		"docs/semantics.md": document("", ""),
 	} {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// importsPointOneWay: core imports the standard library and itself; adapters
-// and providers import core but never each other, nor another of their kind;
-// nobody but examples and internal modules imports those. Test files too: a
-// module's tests may not need what the module itself may not.
+// importsPointOneWay: core imports the standard library and itself; adapters,
+// observers and providers import core but never each other, nor another of
+// their kind; nobody but examples and internal modules imports those. Test
+// files too: a module's tests may not need what the module itself may not.
 func importsPointOneWay(t *Tree) (found []Problem) {
 	for _, g := range t.Go {
 		from := t.module(g.Path)
@@ -21,7 +21,7 @@ func importsPointOneWay(t *Tree) (found []Problem) {
 			switch {
 			case ours && !within(to, from.Dir) && !within(to, "core"):
 				found = append(found, Problem{g.Path, imp.line, fmt.Sprintf(
-					"%s imports %s: adapters and providers know core and nothing else of this project", from.Dir, to)})
+					"%s imports %s: adapters, observers and providers know core and nothing else of this project", from.Dir, to)})
 			case !ours && from.Dir == "core" && !inStandardLibrary(imp.path):
 				found = append(found, Problem{g.Path, imp.line, fmt.Sprintf(
 					"core imports %s: it uses the standard library only", imp.path)})

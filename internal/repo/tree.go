@@ -169,7 +169,8 @@ func (t *Tree) module(p string) *Module {
 
 // Published reports whether the module gets versions of its own.
 func (m *Module) Published() bool {
-	return m.Dir == "core" || strings.HasPrefix(m.Dir, "adapters/") || strings.HasPrefix(m.Dir, "providers/")
+	kind, _, _ := strings.Cut(m.Dir, "/")
+	return kind == "core" || kind == "adapters" || kind == "observers" || kind == "providers"
 }
 
 func (g *GoFile) line(n ast.Node) int { return g.fset.Position(n.Pos()).Line }
