@@ -194,7 +194,7 @@ func TestPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.folder.WriteFile("data/postgresql.conf", "port = "+s.password+"\n"); err != nil {
+	if err := s.folder.WriteFile("data/postgresql.conf", "port = '"+s.password+"'\n"); err != nil {
 		t.Fatal(err)
 	}
 	err = s.Restart(t.Context())
