@@ -31,6 +31,11 @@ func TestChecks(t *testing.T) {
 		{"a test of no rule", map[string]string{"core/new_test.go": "package session\n\nfunc TestM6_S17_Works() {}\n"},
 			"core/new_test.go:3: TestM6_S17_Works: there is no rule S17"},
 
+		{"a guide's proof that does not exist", proofs("| x | `TestM6_Gone` |"), "docs/new.md:3: names TestM6_Gone"},
+		{"a guide's subtest that does not exist", map[string]string{"docs/new.md": "It is so (`S6/it works twice`).\n"}, "docs/new.md:1: names S6/it works twice"},
+		{"a guide's row without proof", proofs("| x | of course |"), "docs/new.md:3: this row proves nothing"},
+		{"a guide's row with an empty proof", proofs("| x | |"), "docs/new.md:3: this row proves nothing"},
+
 		{"a module outside go.work", replaced("go.work", "use ./adapters/chi\n", ""), "adapters/chi/go.mod: is not used in go.work"},
 		{"go.work uses nothing", replaced("go.work", "use ./core\n", "use ./core\nuse ./gone\n"), "go.work:4: uses ./gone"},
 		{"a module of another name", replaced(chi, "adapters/chi", "adapters/gin"), "adapters/chi/go.mod:1: the module is called"},
@@ -85,7 +90,8 @@ func TestGoodTree(t *testing.T) {
 		"core/bubble_test.go": imports("session", "testing/synctest"),
 		"core/asleep_test.go": imports("session", "time") + "\nfunc f() { time.Sleep(1) }\n",
 		"docs/new.png":        "\x89PNG",
-		"docs/new.md":         "See [there](semantics.md#m6-title), [above](#new), [core](../core), ![a picture](new.png) and [elsewhere](https://example.com/tmp/x).\n\n# New\n\n```go\nx[0](gone)\n```\n",
+		"docs/new.md": "See [there](semantics.md#m6-title), [above](#new), [core](../core), ![a picture](new.png) and [elsewhere](https://example.com/tmp/x).\n\n" +
+			"| what | proof |\n| --- | --- |\n| x | `TestM6_Works`, `S6/it works` |\n| y | application |\n\n| a | b |\n| --- | --- |\n| x | of course |\n\n# New\n\n```go\nx[0](gone)\n```\n",
 	})
 	for _, check := range Checks() {
 		for _, p := range check.Run(tree) {
@@ -203,6 +209,11 @@ func imports(pkg, path string) string {
 // doc returns the good tree's document with another text under one rule.
 func doc(rule, text string) map[string]string {
 	return map[string]string{"docs/semantics.md": document(rule, text)}
+}
+
+// proofs returns a document with a table of proofs that has one row.
+func proofs(row string) map[string]string {
+	return map[string]string{"docs/new.md": "| what | proof |\n| --- | --- |\n" + row + "\n"}
 }
 
 func document(rule, text string) string {

@@ -68,6 +68,7 @@ func Checks() []Check {
 	return []Check{
 		{"every documented rule has a test", rulesHaveTests},
 		{"tests name documented rules", testsNameRules},
+		{"documents name tests that exist", proofsExist},
 		{"every module is in go.work", modulesInWork},
 		{"replacements stand in go.work only", replacements},
 		{"all modules need the same Go", sameGo},
