@@ -43,6 +43,9 @@ func TestAdapterOnPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.MaxConns = 4
+	// The kit gives thousands of requests in line for one session seconds. What
+	// the disk takes for each, beside other tests, is not what it proves.
+	config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
