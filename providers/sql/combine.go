@@ -44,6 +44,7 @@ type combiner struct {
 	extra   int // by how many limit is exceeded, for those that do not return
 	queue   []*errand
 	hurry   *time.Timer // set while queue is not empty: see overtime
+	hurries uint64      // how many there have been: the number of the present one
 }
 
 // errand is a statement that may travel in company.
@@ -168,15 +169,28 @@ func (b *combiner) enqueue(e *errand) bool {
 	}
 	e.done = make(chan struct{})
 	if b.queue = append(b.queue, e); len(b.queue) == 1 {
-		b.hurry = time.AfterFunc(queuePatience, b.overtime)
+		b.beginHurry()
 	}
 	return true
 }
 
+// beginHurry has overtime called when nothing has returned for queuePatience.
+// The caller holds mu.
+func (b *combiner) beginHurry() {
+	b.hurries++
+	n := b.hurries
+	b.hurry = time.AfterFunc(queuePatience, func() { b.overtime(n) })
+}
+
 // overtime lets the queue go on when nothing that is under way has returned
-// for a while.
-func (b *combiner) overtime() {
+// for a while. A timer that was overtaken, or whose queue has gone, adds no
+// place: nobody would take it back.
+func (b *combiner) overtime(n uint64) {
 	b.mu.Lock()
+	if b.hurries != n || len(b.queue) == 0 {
+		b.mu.Unlock()
+		return
+	}
 	b.running++
 	b.extra++
 	b.mu.Unlock()
@@ -229,7 +243,7 @@ func (b *combiner) next() *batch {
 	bt := &batch{errands: slices.Clone(b.queue[:n]), waiting: n}
 	bt.ctx, bt.cancel = b.st.limited(b.st.ctx)
 	if b.queue = slices.Delete(b.queue, 0, n); len(b.queue) > 0 {
-		b.hurry = time.AfterFunc(queuePatience, b.overtime)
+		b.beginHurry()
 	}
 	for _, e := range bt.errands {
 		e.batch = bt

@@ -206,9 +206,9 @@ func newStatements(table string) *statements {
 
 		// now() lets the index find them; it is never later than the clock.
 		// They come in no order: one would have a planner without statistics
-		// read and sort all that has expired for each batch. A
-		// row that its own token has claimed is found again: the answer to
-		// the first attempt was lost.
+		// read and sort all that has expired for each batch. A row that its own
+		// token has claimed is found again: the answer to the first attempt was
+		// lost.
 		claim: sql(`WITH d AS MATERIALIZED (
 			SELECT id FROM {table} t
 			WHERE t.namespace = @namespace AND t.events AND t.expires <= now()
