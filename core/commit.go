@@ -307,7 +307,7 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 	}
 	s.wrote(rec, &s.content, true)
 	if token != (Token{}) {
-		s.lease = newLease(m, s.key, token, nil, asked)
+		s.lease = newLease(m, s.key, token, nil, asked, nil)
 		s.lease.enter()
 		if s.cancel != nil {
 			cancel := s.cancel
@@ -349,6 +349,13 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 	if !l.beginSave() {
 		return ErrLockLost
 	}
+	// Not a new session's, whose Created is this process's guess, nor a
+	// login's, which may have to be taken back.
+	if !keep && !s.renew && !s.isNew && room == nil {
+		if next := l.offer(rec, s.rec.Created); next != nil {
+			how.Next, how.Keep = next.token, m.cfg.LockLease
+		}
+	}
 	err = m.persist(save, "save", func(ctx context.Context, repeat bool) error {
 		rec.Repeat = repeat
 		return m.store.Save(ctx, s.key, rec, l.token, how)
@@ -367,6 +374,7 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 		state = lockHeld
 	case err == nil:
 		state = lockReleased
+		l.pass()
 	}
 	l.endSave(state)
 	if err == nil {

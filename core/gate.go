@@ -37,8 +37,8 @@ type gate struct {
 
 // waiter is one parked request. Its goroutine sleeps on ready.
 type waiter struct {
-	ready      chan error // gets nil when its turn has come, or ErrQueueFull; buffered
-	save       bool       // it is a save: not counted, never refused
+	ready      chan turn // gets its turn, or ErrQueueFull; buffered
+	save       bool      // it is a save: not counted, never refused
 	prev, next *waiter
 }
 
@@ -72,44 +72,52 @@ func (g *gate) unlock() {
 	g.shard.mu.Unlock()
 }
 
-// enter waits for the turn and returns the gate, to be given back with leave.
-// A save passes by the queue limit: a request that has done its work must not
-// be refused.
-func (gs *gates) enter(ctx context.Context, key StoreKey, save bool) (g *gate, waited bool, err error) {
+// enter waits for the turn and returns the gate, to be given back with leave,
+// and what comes with the turn. A save passes by the queue limit: a request
+// that has done its work must not be refused.
+func (gs *gates) enter(ctx context.Context, key StoreKey, save bool) (g *gate, t turn, waited bool, err error) {
 	g = gs.lock(key)
 	if !g.taken {
 		g.taken = true
 		g.unlock()
-		return g, false, nil
+		return g, turn{}, false, nil
 	}
 	if gs.limit >= 0 && g.waiting >= gs.limit && !save {
 		g.unlock()
-		return nil, false, ErrQueueFull
+		return nil, turn{}, false, ErrQueueFull
 	}
-	w := &waiter{ready: make(chan error, 1), save: save}
+	w := &waiter{ready: make(chan turn, 1), save: save}
 	g.link(w)
 	g.unlock()
 
 	select {
-	case err = <-w.ready:
+	case t = <-w.ready:
 	case <-ctx.Done():
 		g.shard.mu.Lock()
 		select {
-		case err = <-w.ready: // the turn came at the same moment: pass it on
+		case t = <-w.ready: // the turn came at the same moment
 			g.unlock()
-			if err == nil {
-				g.leave()
-			}
 		default:
 			g.unlink(w)
 			g.unlock()
+			return nil, turn{}, true, acquireEnded(ctx)
 		}
-		return nil, true, acquireEnded(ctx)
 	}
-	if err != nil {
-		return nil, true, err
+	switch {
+	case t.err != nil:
+		return nil, turn{}, true, t.err
+	case ctx.Err() != nil: // who is no longer there passes it on
+		g.leave(t)
+		return nil, turn{}, true, acquireEnded(ctx)
 	}
-	return g, true, nil
+	return g, t, true, nil
+}
+
+// hasLine reports whether Exclusive requests are in line.
+func (g *gate) hasLine() bool {
+	g.shard.mu.Lock()
+	defer g.shard.mu.Unlock()
+	return g.first != nil
 }
 
 // link puts w at the end of the line. The shard is locked.
@@ -150,22 +158,25 @@ func (g *gate) hold() {
 	g.shard.mu.Unlock()
 }
 
-// leave gives the turn to the next in line, and lets the readers go on.
-func (g *gate) leave() {
+// leave gives the turn, as t, to the next in line, and lets the readers go on.
+func (g *gate) leave(t turn) {
 	g.shard.mu.Lock()
-	g.holding = false
 	for w := g.readers; w != nil; w = w.next {
 		g.waiting--
-		w.ready <- nil
+		w.ready <- turn{}
 	}
 	g.readers = nil
-	if w := g.first; w != nil {
+	w := g.first
+	if w != nil {
 		g.unlink(w)
-		w.ready <- nil
-	} else {
-		g.taken = false
+		w.ready <- t
 	}
+	g.taken = w != nil
+	g.holding = w != nil && t.handed != nil
 	g.unlock()
+	if w == nil {
+		t.drop()
+	}
 }
 
 // awaitHolder lets a ReadOnly request wait for the request of this process
@@ -181,7 +192,7 @@ func (gs *gates) awaitHolder(ctx context.Context, key StoreKey) (waited bool, er
 		g.unlock()
 		return false, ErrQueueFull
 	}
-	w := &waiter{ready: make(chan error, 1), next: g.readers}
+	w := &waiter{ready: make(chan turn, 1), next: g.readers}
 	if w.next != nil {
 		w.next.prev = w
 	}
@@ -235,7 +246,7 @@ func (g *gate) refuseLast() bool {
 	for w := g.last; w != nil; w = w.prev {
 		if !w.save {
 			g.unlink(w)
-			w.ready <- ErrQueueFull
+			w.ready <- turn{err: ErrQueueFull}
 			return true
 		}
 	}

@@ -13,7 +13,7 @@ import (
 type lease struct {
 	m     *Manager
 	token Token
-	taken time.Time // when the store was asked for the lock
+	taken time.Time // since when the request has the lock
 
 	mu     sync.Mutex
 	key    StoreKey // changes when the session moves
@@ -24,15 +24,20 @@ type lease struct {
 	lost   bool
 	done   bool
 	onLost func() // set by the session once it wants to know
+
+	row     *row      // of this process's requests that had the session one after the other; nil: the first
+	offered *handover // given to a save that has not succeeded: either may hold the lock
+	passed  *handover // what the next in line gets
 }
 
 // renewals is how often a lease is renewed in its lifetime, if all goes well.
 const renewals = 3
 
-func newLease(m *Manager, key StoreKey, token Token, g *gate, asked time.Time) *lease {
-	l := &lease{m: m, key: key, token: token, gate: g, taken: asked}
+// newLease returns the lease of a lock that the store was asked for at asked.
+func newLease(m *Manager, key StoreKey, token Token, g *gate, asked time.Time, r *row) *lease {
+	l := &lease{m: m, key: key, token: token, gate: g, taken: time.Now(), row: r}
 	l.mu.Lock() // the timer may fire before it is assigned
-	l.timer = time.AfterFunc(l.nextRenewal(m.cfg.LockLease/renewals-time.Since(asked)), l.renew)
+	l.timer = time.AfterFunc(l.nextRenewal(m.cfg.LockLease/renewals-l.taken.Sub(asked)), l.renew)
 	l.mu.Unlock()
 	return l
 }
@@ -90,12 +95,12 @@ func (l *lease) renew() {
 // ExecutionTimeout others need not wait for the lease to end.
 func (l *lease) lose() {
 	l.lost = true
-	g, onLost, key := l.gate, l.onLost, l.key
+	g, onLost := l.gate, l.onLost
 	l.gate = nil
 	l.mu.Unlock()
-	l.m.releaseInBackground(key, l.token)
+	l.giveUp()
 	if g != nil {
-		g.leave()
+		g.leave(turn{})
 	}
 	l.m.observe(l.m.background.ctx, Event{Kind: EventLockLost, Mode: Exclusive, Duration: time.Since(l.taken), Err: ErrLockLost})
 	l.m.cfg.Logger.Warn("session: a request lost its lock while it ran; its unsaved changes will be refused",
@@ -138,6 +143,7 @@ func (l *lease) endSave(state lockState) {
 	switch {
 	case l.lost || l.done:
 	case state == lockLost:
+		l.offered = nil
 		l.lose() // unlocks
 		return
 	case state == lockReleased:
@@ -150,11 +156,12 @@ func (l *lease) endSave(state lockState) {
 // go on, to be told ErrRenewed.
 func (l *lease) move(key StoreKey) {
 	l.mu.Lock()
-	old := l.gate
-	l.key, l.gate = key, nil
+	old, r := l.gate, l.row
+	l.key, l.gate, l.row = key, nil, nil
 	l.mu.Unlock()
+	r.end()
 	if old != nil {
-		old.leave()
+		old.leave(turn{})
 	}
 	l.enter()
 }
@@ -173,7 +180,7 @@ func (l *lease) enter() {
 	}
 	l.mu.Unlock()
 	if free && g != nil {
-		g.leave()
+		g.leave(turn{})
 	}
 }
 
@@ -191,8 +198,19 @@ func (l *lease) release(ctx context.Context, state lockState) {
 			})
 			l.m.failedInBackground(ctx, err) // the lock ends with its lease
 		case lockUnknown:
-			l.m.releaseInBackground(l.key, l.token)
+			l.giveUp()
 		}
+	}
+}
+
+// giveUp releases in the background what the store may take for held.
+func (l *lease) giveUp() {
+	l.mu.Lock()
+	key, offered := l.key, l.offered
+	l.mu.Unlock()
+	l.m.releaseInBackground(key, l.token)
+	if offered != nil {
+		l.m.releaseInBackground(key, offered.token)
 	}
 }
 
@@ -206,17 +224,22 @@ const (
 	lockUnknown
 )
 
-// stop ends the renewals and gives the turn back.
+// stop ends the renewals and gives the turn back, with the lock if that was
+// passed on.
 func (l *lease) stop() {
 	l.mu.Lock()
-	g := l.gate
-	l.done, l.gate = true, nil
+	g, r, passed := l.gate, l.row, l.passed
+	l.done, l.gate, l.row, l.passed = true, nil, nil, nil
 	l.timer.Stop()
 	if l.cancel != nil {
 		l.cancel()
 	}
 	l.mu.Unlock()
-	if g != nil {
-		g.leave()
+	next := turn{handed: passed, row: r}
+	if g == nil {
+		next.drop()
+		return
 	}
+	defer func() { g.leave(next) }() // even if the store panics
+	next = nextTurn(l.m, g, r, passed)
 }

@@ -281,7 +281,11 @@ type Watcher interface {
 	// and values that come together may be merged into one. wake is closed
 	// when the store can no longer watch, for instance because its
 	// connection broke; it is nil if it cannot watch now. In both cases the
-	// caller polls. stop ends the watch, may be called more than once, and
+	// caller polls.
+	//
+	// A store that wakes only if somebody was registered to be woken, by
+	// Acquire or Load, lets the requests of one process see that another one
+	// waits, and let it go first now and then. stop ends the watch, may be called more than once, and
 	// must be called.
 	Watch(key StoreKey) (wake <-chan struct{}, stop func())
 }

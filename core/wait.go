@@ -123,6 +123,7 @@ type remoteWait struct {
 	wake    <-chan struct{}
 	stop    func()
 	poll    time.Duration // the next polling interval
+	holder  Holder        // who had the lock when it was looked at last
 	uncount func()
 }
 
@@ -136,7 +137,6 @@ func (w *remoteWait) begin(first, save bool) (err error) {
 			return err
 		}
 	}
-	w.poll = w.m.cfg.PollInterval
 	w.watch()
 	return nil
 }
@@ -162,9 +162,13 @@ func (w *remoteWait) begun() bool { return w.uncount != nil }
 // watching reports whether the store wakes this request.
 func (w *remoteWait) watching() bool { return w.wake != nil }
 
-// sleep returns nil when it is time to look again; left is the holder's lease.
-func (w *remoteWait) sleep(ctx context.Context, left time.Duration) error {
-	d := left + jitter(w.m.cfg.PollInterval)
+// sleep returns nil when it is time to look again at the lock that was found
+// held.
+func (w *remoteWait) sleep(ctx context.Context, held *LockInfo) error {
+	if held.Holder != w.holder { // it changes hands: soon it may be free again
+		w.holder, w.poll = held.Holder, w.m.cfg.PollInterval
+	}
+	d := held.Left + jitter(w.m.cfg.PollInterval)
 	if w.wake == nil {
 		d = min(d, w.nextPoll())
 	}
@@ -216,21 +220,36 @@ type lockOptions struct {
 }
 
 // lock takes the session's lock: first the turn in this process, then the lock
-// in the store. If the session does not exist and create is not nil, it makes
-// it, locked. A lease that is returned must be released.
+// in the store, unless it comes with the turn. If the session does not exist
+// and create is not nil, it makes it, locked. A lease that is returned must be
+// released.
 func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Record, l *lease, waited bool, err error) {
-	g, waited, err := m.gates.enter(ctx, key, o.save)
+	g, t, waited, err := m.gates.enter(ctx, key, o.save)
 	if err != nil {
 		return Record{}, nil, waited, err
 	}
-	w := remoteWait{m: m, key: key}
+	w, pass := remoteWait{m: m, key: key}, turn{}
 	defer func() {
 		w.end()
 		if l == nil { // nor if the store panics does the turn stay
-			g.leave()
+			t.row.end()
+			g.leave(pass)
 		}
 	}()
-	for token := NewToken(); ; {
+	if t.yield {
+		if err = m.letOthersGo(ctx); err != nil {
+			pass.yield = true
+			return Record{}, nil, true, err
+		}
+	}
+	token := NewToken()
+	if h := t.handed; h != nil {
+		if h.fresh() {
+			return h.rec, newLease(m, key, h.token, g, h.asked, t.row), true, nil
+		}
+		token = h.token
+	}
+	for {
 		asked := time.Now() // the lease counts from before the store was asked (M8)
 		err = m.storeCall(ctx, "acquire", func(ctx context.Context) error {
 			rec, err = m.store.Acquire(ctx, key, token, m.cfg.LockLease)
@@ -245,7 +264,7 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 		waited = waited || w.begun()
 		if err == nil {
 			g.hold()
-			return rec, newLease(m, key, token, g, asked), waited, nil
+			return rec, newLease(m, key, token, g, asked, t.row), waited, nil
 		}
 		var held *LockedError
 		if !errors.As(err, &held) {
@@ -254,6 +273,8 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 			}
 			return Record{}, nil, waited, err
 		}
+		t.row.end() // another process has come between
+		t.row = nil
 		if !w.begun() {
 			if err = w.begin(true, o.save); err != nil {
 				return Record{}, nil, false, err
@@ -262,7 +283,7 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 				continue
 			}
 		}
-		if err = w.sleep(ctx, held.Left); err != nil {
+		if err = w.sleep(ctx, &held.LockInfo); err != nil {
 			return Record{}, nil, true, err
 		}
 	}
@@ -296,7 +317,7 @@ func (m *Manager) read(ctx context.Context, key StoreKey) (rec Record, waited bo
 				continue
 			}
 		}
-		if err = w.sleep(ctx, rec.Lock.Left); err != nil {
+		if err = w.sleep(ctx, rec.Lock); err != nil {
 			return Record{}, true, err
 		}
 	}

@@ -43,7 +43,7 @@ func (st *Store) Remove(ctx context.Context, key session.StoreKey, token session
 
 // remove ends the live record r under token, or the zero token.
 func (st *Store) remove(s *shard, r *record, token session.Token, reason session.EndReason) {
-	s.wake(r.key)
+	s.wake(r)
 	if reason == session.EndDelete {
 		st.drop(s, r)
 		return

@@ -73,6 +73,7 @@ type record struct {
 	events   bool
 	moved    bool // a tombstone
 	reaped   bool // the claim in lock is Reap's, not Remove's
+	awaited  bool // somebody was told that it is locked, and waits for that to end
 }
 
 // live says whether operations see r as a session (S1). A live lease keeps

@@ -60,10 +60,11 @@ func (st *Store) Acquire(ctx context.Context, key session.StoreKey, token sessio
 	case r.holds(token): // a repeat (S4): the lock's age goes on
 		r.lock.until = now.add(lease)
 	case r.locked(now):
+		r.awaited = true
 		return session.Record{}, &session.LockedError{LockInfo: r.lockInfo(now)}
 	default:
 		if r.lock != nil {
-			s.wake(key) // who waits for the former holder waits no longer
+			s.wake(r) // who waits for the former holder waits no longer
 		}
 		s.take(r, token, now, now.add(lease))
 	}
@@ -72,9 +73,8 @@ func (st *Store) Acquire(ctx context.Context, key session.StoreKey, token sessio
 	return st.export(r, now), nil
 }
 
-// Load implements session.Store. Whoever waits is woken through Watch, so there
-// is nothing to register.
-func (st *Store) Load(ctx context.Context, key session.StoreKey, _ bool) (session.Record, error) {
+// Load implements session.Store.
+func (st *Store) Load(ctx context.Context, key session.StoreKey, wait bool) (session.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return session.Record{}, failed("load", err)
 	}
@@ -87,6 +87,7 @@ func (st *Store) Load(ctx context.Context, key session.StoreKey, _ bool) (sessio
 	}
 	rec := st.export(r, now)
 	if r.locked(now) {
+		r.awaited = r.awaited || wait
 		info := r.lockInfo(now)
 		rec.Lock = &info
 	}
@@ -104,7 +105,7 @@ func (st *Store) Release(ctx context.Context, key session.StoreKey, token sessio
 		before := r.due()
 		s.free(r)
 		s.refile(r, before) // it may have outlived its expiry under the lease
-		s.wake(key)
+		s.wake(r)
 	}
 	return nil
 }

@@ -35,13 +35,14 @@ func (s *shard) unwatch(key session.StoreKey, c chan struct{}) {
 	s.watchers[key] = slices.Delete(ws, i, i+1)
 }
 
-// wake tells those who watch key to try again. Where nobody watches anything
-// in the shard, which is the rule, it costs the look at a length.
-func (s *shard) wake(key session.StoreKey) {
-	if len(s.watchers) == 0 {
+// wake tells those who watch r to try again, if somebody was told that it is
+// locked: else nobody waits, and who watches learns that.
+func (s *shard) wake(r *record) {
+	if !r.awaited {
 		return
 	}
-	for _, c := range s.watchers[key] {
+	r.awaited = false
+	for _, c := range s.watchers[r.key] {
 		select {
 		case c <- struct{}{}:
 		default: // it has a value to read already

@@ -76,6 +76,7 @@ func TestWatch_WakesWhenAWaiterMayGoOn(t *testing.T) {
 				one, stopOne := b.Watch(k)
 				two, stopTwo := b.Watch(k)
 				other, stopOther := b.Watch(neighbour)
+				b.waits(k)
 				tt.do(b, k, token)
 				if woken(one) != tt.want || woken(two) != tt.want || woken(other) {
 					b.Errorf("woken, or not, against expectation %v", tt.want)
@@ -88,20 +89,75 @@ func TestWatch_WakesWhenAWaiterMayGoOn(t *testing.T) {
 	}
 }
 
+// waits has somebody be told that k is locked.
+func (b *bubble) waits(k session.StoreKey) {
+	_, err := b.Acquire(b.Context(), k, session.NewToken(), lease)
+	b.is(err, session.ErrLocked)
+}
+
+// Who watches learns from the silence that nobody waits.
+func TestWatch_WakesOnlyIfSomebodyWaits(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		k := b.create(newRecord("a"))
+		wake, stop := b.Watch(k)
+		defer stop()
+		released := func(waits func()) bool {
+			token := b.acquire(k)
+			waits()
+			b.is(b.save(k, newRecord("b"), token, session.Commit{}), nil)
+			return woken(wake)
+		}
+		if released(func() {}) {
+			b.Error("woken though nobody waits")
+		}
+		if !released(func() { b.waits(k) }) {
+			b.Error("not woken though an Acquire waits")
+		}
+		if released(func() {}) {
+			b.Error("woken again though nobody waits any more")
+		}
+		if released(func() { b.Load(b.Context(), k, false) }) {
+			b.Error("woken though a Load does not wait")
+		}
+		if !released(func() { b.Load(b.Context(), k, true) }) {
+			b.Error("not woken though a Load waits")
+		}
+		// A move wakes those under the old key, and leaves nobody waiting under
+		// the new one.
+		token, to := b.acquire(k), keyOf(1000)
+		b.waits(k)
+		b.is(b.save(k, newRecord("c"), token, session.Commit{Keep: lease, MoveTo: to}), nil)
+		if !woken(wake) {
+			b.Error("not woken by a move")
+		}
+		moved, stopMoved := b.Watch(to)
+		defer stopMoved()
+		b.is(b.Release(b.Context(), to, token), nil)
+		if woken(moved) {
+			b.Error("woken under the new key though nobody waits there")
+		}
+	})
+}
+
 func TestWatch_MergesWakesAndLeavesNothing(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		k := b.create(newRecord("a"))
 		one, stopOne := b.Watch(k)
 		two, stopTwo := b.Watch(k)
+		released := func() {
+			token := b.acquire(k)
+			b.waits(k)
+			b.is(b.Release(b.Context(), k, token), nil)
+		}
 		for range 3 { // nobody reads: must not block
-			b.is(b.Release(b.Context(), k, b.acquire(k)), nil)
+			released()
 		}
 		if !woken(one) || woken(one) {
 			b.Fatal("three releases are not one value")
 		}
 		stopOne()
 		stopOne()
-		b.is(b.Release(b.Context(), k, b.acquire(k)), nil)
+		released()
 		if woken(one) || !woken(two) {
 			b.Fatal("the wrong one was stopped")
 		}

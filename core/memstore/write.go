@@ -100,13 +100,13 @@ func (st *Store) Save(ctx context.Context, key session.StoreKey, rec session.Rec
 	default:
 		s.free(r)
 	}
+	if moves || how.Keep <= 0 || how.Next != (session.Token{}) {
+		s.wake(r)
+	}
 	if moves {
 		st.move(s, d, r, how.MoveTo, now.add(max(how.Grace, 0)), how.Grace > 0)
 	} else {
 		s.refile(r, before)
-	}
-	if moves || how.Keep <= 0 || how.Next != (session.Token{}) {
-		s.wake(key)
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (st *Store) Swap(ctx context.Context, key session.StoreKey, rec session.Rec
 	st.write(s, r, rec, now)
 	if r.lock != nil { // lapsed: its token never works again (S5)
 		s.free(r)
-		s.wake(key)
+		s.wake(r)
 	}
 	s.refile(r, before)
 	return nil
