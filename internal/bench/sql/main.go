@@ -19,7 +19,11 @@ import (
 
 func main() {
 	if mode := os.Getenv(waiterVariable); mode != "" {
-		if err := wait(context.Background(), mode, os.Stdin, os.Stdout); err != nil {
+		do := wait
+		if mode == byTurns {
+			do = contendAsAsked
+		}
+		if err := do(context.Background(), mode, os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -42,7 +46,7 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 	flags.IntVar(&p.rounds, "rounds", 9, "how many `rounds` to make")
 	flags.DurationVar(&p.long, "time", 300*time.Millisecond, "how `long` each contender is measured in a round")
 	flags.IntVar(&p.sessions, "sessions", sessions, "how many `sessions` each contender has")
-	only := flags.String("only", "", "measure only what matches this `regexp`: (http|store)/(read|write)/(300|4096)B/(16|64), hand-off, growth, hot, syncs")
+	only := flags.String("only", "", "measure only what matches this `regexp`: (http|store)/(read|write)/(300|4096)B/(16|64), hand-off, turns, growth, hot, syncs")
 	cycles := flags.Int("cycles", 200_000, "how many `cycles` of requests to count the HOT updates of")
 	contenders := flags.String("contenders", "", "let only those take part whose name matches this `regexp`")
 	dsn := flags.String("postgres", os.Getenv("SESSION_TEST_POSTGRES"), "`URL` of a superuser of a server that runs; default: SESSION_TEST_POSTGRES, or else a private one")
@@ -89,6 +93,7 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 	}{
 		{"/", func() error { return compareAll(ctx, w, progress, db, p, met) }},
 		{"hand-off", func() error { return handOff(ctx, w, progress, db, met) }},
+		{"turns", func() error { return takeTurns(ctx, w, progress, db, met) }},
 		{"growth", func() error { return growth(ctx, w, progress, db, p, met) }},
 		{"hot", func() error { return hot(ctx, w, progress, db, *cycles, met) }},
 		{"syncs", func() error { return syncs(ctx, w, progress, db) }},
