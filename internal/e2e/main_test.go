@@ -35,6 +35,7 @@ type shared struct {
 	err    error
 	dir    string
 	reaper string
+	ender  string           // watched by the race detector if the tests are
 	set    settings         // with the service
 	raced  string           // the service, watched by the race detector if the tests are
 	server *postgres.Server // that nobody crashes
@@ -68,6 +69,9 @@ func (s *shared) start() (err error) {
 		return err
 	}
 	if s.reaper, err = build(ctx, reaperPackage, s.dir, false); err != nil {
+		return err
+	}
+	if s.ender, err = build(ctx, enderPackage, s.dir, raceDetector); err != nil {
 		return err
 	}
 	s.raced = service
