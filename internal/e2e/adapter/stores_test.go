@@ -35,9 +35,9 @@ func address(t *testing.T, variable string) string {
 	return value
 }
 
-// TestAdapterOnPostgreSQL: all stores share a pool that has fewer connections
-// than there are requests at once, each with a schema of its own.
-func TestAdapterOnPostgreSQL(t *testing.T) {
+// newPool returns a pool of a few connections.
+func newPool(t *testing.T) *pgxpool.Pool {
+	t.Helper()
 	config, err := pgxpool.ParseConfig(address(t, "SESSION_TEST_POSTGRES"))
 	if err != nil {
 		t.Fatal(err)
@@ -51,27 +51,64 @@ func TestAdapterOnPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	exec := func(tb testing.TB, sql string) {
-		tb.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if _, err := pool.Exec(ctx, sql); err != nil {
-			tb.Fatalf("%s: %v", sql, err)
-		}
+	return pool
+}
+
+func exec(tb testing.TB, pool *pgxpool.Pool, sql string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := pool.Exec(ctx, sql); err != nil {
+		tb.Fatalf("%s: %v", sql, err)
 	}
+}
+
+// openTable returns a store with a schema of its own, and the name of its table.
+func openTable(tb testing.TB, pool *pgxpool.Pool) (store *sqlstore.Store, name string) {
+	tb.Helper()
+	schema := "test_" + strings.ToLower(rand.Text())
+	exec(tb, pool, "CREATE SCHEMA "+schema)
+	tb.Cleanup(func() { exec(tb, pool, "DROP SCHEMA "+schema+" CASCADE") })
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	name = schema + "." + sqlstore.DefaultTable
+	store, err := sqlstore.New(ctx, pool, sqlstore.Config{Table: name})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(store.Close)
+	return store, name
+}
+
+// TestAdapterOnPostgreSQL: all stores share a pool that has fewer connections
+// than there are requests at once, each with a schema of its own.
+func TestAdapterOnPostgreSQL(t *testing.T) {
+	pool := newPool(t)
 	run(t, func(tb testing.TB) session.Store {
-		schema := "test_" + strings.ToLower(rand.Text())
-		exec(tb, "CREATE SCHEMA "+schema)
-		tb.Cleanup(func() { exec(tb, "DROP SCHEMA "+schema+" CASCADE") })
-		ctx, cancel := context.WithTimeout(tb.Context(), patience)
-		defer cancel()
-		store, err := sqlstore.New(ctx, pool, sqlstore.Config{Table: schema + "." + sqlstore.DefaultTable})
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(store.Close)
+		store, _ := openTable(tb, pool)
 		return store
 	})
+}
+
+// openContainer returns a store with a container of its own, and its settings.
+func openContainer(tb testing.TB, account string) (*cosmosstore.Store, cosmosstore.Config) {
+	tb.Helper()
+	config := cosmosstore.Config{
+		ConnectionString: account,
+		Database:         "sessionstate-test",
+		Container:        "test-" + strings.ToLower(rand.Text()),
+	}
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	store, err := cosmosstore.Open(ctx, config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		_ = store.Close()
+		dropContainer(tb, config)
+	})
+	return store, config
 }
 
 // TestAdapterOnCosmos: each store has a container of its own.
@@ -86,26 +123,13 @@ func TestAdapterOnCosmos(t *testing.T) {
 		if strings.Contains(tb.Name(), "_increments,") || strings.Contains(tb.Name(), "/of_200_at_once") {
 			tb.Skip("too many requests in line for one session: too much for the tests' Cosmos DB server in the kit's time")
 		}
-		config := cosmosstore.Config{
-			ConnectionString: account,
-			Database:         "sessionstate-test",
-			Container:        "test-" + strings.ToLower(rand.Text()),
-		}
-		ctx, cancel := context.WithTimeout(tb.Context(), patience)
-		defer cancel()
-		store, err := cosmosstore.Open(ctx, config)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() {
-			_ = store.Close()
-			dropContainer(tb, config)
-		})
+		store, _ := openContainer(tb, account)
 		return store
 	})
 }
 
-func dropContainer(tb testing.TB, config cosmosstore.Config) {
+// containerOf returns the SDK's client of a container.
+func containerOf(tb testing.TB, config cosmosstore.Config) *azcosmos.ContainerClient {
 	tb.Helper()
 	client, err := azcosmos.NewClientFromConnectionString(config.ConnectionString, &azcosmos.ClientOptions{
 		ClientOptions: azcore.ClientOptions{Transport: http.DefaultClient}, // which speaks plain http too
@@ -113,14 +137,19 @@ func dropContainer(tb testing.TB, config cosmosstore.Config) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer client.Close()
+	tb.Cleanup(client.Close)
 	container, err := client.NewContainer(config.Database, config.Container)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return container
+}
+
+func dropContainer(tb testing.TB, config cosmosstore.Config) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if _, err := container.Delete(ctx, nil); err != nil {
+	if _, err := containerOf(tb, config).Delete(ctx, nil); err != nil {
 		tb.Error(err)
 	}
 }
