@@ -293,12 +293,13 @@ type Watcher interface {
 // OwnerIndex is implemented by stores that can find an owner's records.
 type OwnerIndex interface {
 	// ListOwner returns the live records of the owner in the namespace,
-	// oldest first.
+	// oldest first. One that moves meanwhile (S11) is in it once, under the
+	// old key or the new: not left out, and not under both.
 	ListOwner(ctx context.Context, namespace, owner string) ([]Info, error)
 
 	// RemoveOwner ends the owner's live records in the namespace but those
 	// in except, as Remove with the zero token and this reason does, and
-	// returns how many it ended.
+	// returns how many it ended. One that moves meanwhile does not get away.
 	RemoveOwner(ctx context.Context, namespace, owner string, reason EndReason, except ...StoreKey) (int, error)
 }
 

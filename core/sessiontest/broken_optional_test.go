@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
 )
@@ -56,6 +59,18 @@ var brokenOptional = []broken{
 	})},
 	{"OwnerIndex", "spares nobody at RemoveOwner", func(m *model) (here, there session.Store) {
 		s := sparingNobody{m}
+		return s, s
+	}},
+	{"OwnerIndex", "lists no record that moves", func(m *model) (here, there session.Store) {
+		s := losingMoved{m, &moving{keys: make(map[session.StoreKey]session.StoreKey)}}
+		return s, s
+	}},
+	{"OwnerIndex", "lists a record that moves under both keys", func(m *model) (here, there session.Store) {
+		s := doublingMoved{losingMoved{m, &moving{keys: make(map[session.StoreKey]session.StoreKey)}}}
+		return s, s
+	}},
+	{"OwnerIndex", "removes no record that moves", func(m *model) (here, there session.Store) {
+		s := missingMoved{m, new(atomic.Int64)}
 		return s, s
 	}},
 	{"Iterator", "sees records twice", func(m *model) (here, there session.Store) {
@@ -208,3 +223,103 @@ func (s lockingAll) All(ctx context.Context, namespace string) iter.Seq2[session
 type failingPing struct{ *model }
 
 func (s failingPing) Ping(context.Context) error { return session.ErrUnavailable }
+
+// moving is the records that are on their way, by where they come from, and for
+// how long that takes.
+type moving struct {
+	mu   sync.Mutex
+	keys map[session.StoreKey]session.StoreKey
+}
+
+func (mv *moving) during(key, to session.StoreKey, move func() error) error {
+	const takes = 3 * time.Millisecond
+	if to == (session.StoreKey{}) {
+		return move()
+	}
+	set := func(on bool) {
+		mv.mu.Lock()
+		defer mv.mu.Unlock()
+		if delete(mv.keys, key); on {
+			mv.keys[key] = to
+		}
+	}
+	set(true)
+	time.Sleep(takes)
+	err := move()
+	time.Sleep(takes)
+	set(false)
+	return err
+}
+
+// losingMoved lists a record that moves under neither key.
+type losingMoved struct {
+	*model
+	moving *moving
+}
+
+func (s losingMoved) Save(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, how session.Commit) error {
+	return s.moving.during(key, how.MoveTo, func() error { return s.model.Save(ctx, key, rec, token, how) })
+}
+
+func (s losingMoved) ListOwner(ctx context.Context, namespace, owner string) ([]session.Info, error) {
+	s.moving.mu.Lock()
+	defer s.moving.mu.Unlock()
+	infos, err := s.model.ListOwner(ctx, namespace, owner)
+	return slices.DeleteFunc(infos, func(i session.Info) bool {
+		for from, to := range s.moving.keys {
+			if i.Key == from || i.Key == to {
+				return true
+			}
+		}
+		return false
+	}), err
+}
+
+// doublingMoved lists it under both.
+type doublingMoved struct{ losingMoved }
+
+func (s doublingMoved) ListOwner(ctx context.Context, namespace, owner string) ([]session.Info, error) {
+	s.moving.mu.Lock()
+	defer s.moving.mu.Unlock()
+	infos, err := s.model.ListOwner(ctx, namespace, owner)
+	for _, i := range infos {
+		for from, to := range s.moving.keys {
+			if i.Key == to {
+				i.Key = from
+				infos = append(infos, i)
+			}
+		}
+	}
+	return infos, err
+}
+
+// missingMoved removes what it has listed before, where it was then.
+type missingMoved struct {
+	*model
+	moves *atomic.Int64
+}
+
+func (s missingMoved) Save(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, how session.Commit) error {
+	err := s.model.Save(ctx, key, rec, token, how)
+	if err == nil && how.MoveTo != (session.StoreKey{}) {
+		s.moves.Add(1)
+	}
+	return err
+}
+
+func (s missingMoved) RemoveOwner(ctx context.Context, namespace, owner string, reason session.EndReason, except ...session.StoreKey) (int, error) {
+	infos, err := s.model.ListOwner(ctx, namespace, owner)
+	before := s.moves.Load()
+	for range 20 { // until one has got away
+		if s.moves.Load() == before {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	n := 0
+	for _, i := range infos {
+		if !slices.Contains(except, i.Key) && s.Remove(ctx, i.Key, session.Token{}, reason) == nil {
+			n++
+		}
+	}
+	return n, err
+}

@@ -15,6 +15,8 @@ func ownerIndexChecks() []check {
 		{name: "OwnerIndex/lists nobody's records under no owner", run: listNobodys},
 		{name: "OwnerIndex/removes an owner's records but those excepted", run: removeOwner},
 		{name: "OwnerIndex/removes with a reason that is reported", run: removeOwnerReason},
+		{name: "OwnerIndex/lists a record once throughout its moves", run: listOwnerAmidMoves},
+		{name: "OwnerIndex/removes a record that moves", run: removeOwnerAmidMoves},
 	}
 }
 

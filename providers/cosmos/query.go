@@ -91,8 +91,9 @@ func (s *Store) ListOwner(ctx context.Context, namespace, owner string) ([]sessi
 	return infos, nil
 }
 
-// list returns the live records of an owner. A record that moves while the
-// query runs may be seen under neither key, so tombstones are followed.
+// list returns the live records of an owner, each once. One that moves while the
+// query runs may be seen under neither key, so tombstones are followed; or under
+// both, so those that may be the same are looked at once more.
 func (a *attempt) list(namespace, owner string) ([]session.Info, error) {
 	if a.ctx.Err() != nil {
 		return nil, a.ended()
@@ -113,25 +114,16 @@ func (a *attempt) list(namespace, owner string) ([]session.Info, error) {
 		}
 		return true, nil
 	})
+	for again := false; err == nil; again = true {
+		if err = a.follow(found, follow, namespace, owner); again {
+			break
+		}
+		if follow = alike(found); len(follow) == 0 {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
-	}
-	for ; len(follow) > 0; follow = follow[1:] {
-		if found[follow[0]] != nil {
-			continue
-		}
-		d, err := a.find(follow[0], anything)
-		switch {
-		case errors.Is(err, errAbsent), errors.Is(err, session.ErrCorrupt):
-			continue
-		case err != nil:
-			return nil, err
-		case d.State == stateMoved:
-			follow = append(follow, d.Move.To)
-		}
-		if d.Body.Owner == owner && d.NS == namespace {
-			found[d.ID] = d
-		}
 	}
 	var infos []session.Info
 	now := a.s.clock.now()
@@ -144,6 +136,47 @@ func (a *attempt) list(namespace, owner string) ([]session.Info, error) {
 		return cmp.Or(x.Created.Compare(y.Created), bytes.Compare(x.Key[:], y.Key[:]))
 	})
 	return infos, nil
+}
+
+// follow reads what is not yet found, and from there on, where it has moved.
+func (a *attempt) follow(found map[string]*document, ids []string, namespace, owner string) error {
+	for ; len(ids) > 0; ids = ids[1:] {
+		if found[ids[0]] != nil {
+			continue
+		}
+		d, err := a.find(ids[0], anything)
+		switch {
+		case errors.Is(err, errAbsent), errors.Is(err, session.ErrCorrupt):
+			continue
+		case err != nil:
+			return err
+		case d.State == stateMoved:
+			ids = append(ids, d.Move.To)
+		}
+		if d.Body.Owner == owner && d.NS == namespace {
+			found[d.ID] = d
+		}
+	}
+	return nil
+}
+
+// alike takes out the live documents that have their time of creation in common
+// with another, and returns their ids. A move keeps it: they may be one record,
+// before its move and after.
+func alike(found map[string]*document) (ids []string) {
+	created := make(map[int64]int)
+	for _, d := range found {
+		if d.State == stateLive {
+			created[d.Created]++
+		}
+	}
+	for id, d := range found {
+		if d.State == stateLive && created[d.Created] > 1 {
+			ids = append(ids, id)
+			delete(found, id)
+		}
+	}
+	return ids
 }
 
 // RemoveOwner implements session.OwnerIndex: one query, and one patch for each
