@@ -27,6 +27,8 @@ func routes(sessions *session.Manager, j *journal) http.Handler {
 	mux.HandleFunc("POST /new", create)
 	mux.HandleFunc("POST /increment", increment)
 	mux.HandleFunc("GET /read", read)
+	mux.HandleFunc("POST /login", login)
+	mux.HandleFunc("GET /whose", whose)
 	inner := httpsession.New(sessions, httpsession.Options{ErrorHandler: notStored})(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := parse(r, j)

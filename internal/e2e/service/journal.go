@@ -52,14 +52,13 @@ func (j *journal) close() error {
 // observed is a store that notes from when leases count.
 type observed struct {
 	session.Store
-	watcher session.Watcher
+	session.Watcher
+	session.OwnerIndex
 	journal *journal
 
 	mu      sync.Mutex
 	holders map[session.Token]*visit
 }
-
-func (o *observed) Watch(key session.StoreKey) (<-chan struct{}, func()) { return o.watcher.Watch(key) }
 
 func (o *observed) Acquire(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) (session.Record, error) {
 	asked := wire.Now()

@@ -33,6 +33,8 @@ type options struct {
 	patient time.Duration
 	call    time.Duration
 	save    time.Duration
+	most    int
+	refuse  bool
 }
 
 func main() {
@@ -45,6 +47,8 @@ func main() {
 	flag.DurationVar(&o.patient, "acquire-timeout", 0, "Config.AcquireTimeout")
 	flag.DurationVar(&o.call, "store-timeout", 0, "Config.StoreTimeout")
 	flag.DurationVar(&o.save, "save-timeout", 0, "Config.SaveTimeout")
+	flag.IntVar(&o.most, "sessions-per-owner", 0, "Config.MaxSessionsPerOwner")
+	flag.BoolVar(&o.refuse, "refuse-more", false, "Config.RefuseMoreSessions")
 	flag.Parse()
 	if err := run(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "service:", err)
@@ -73,14 +77,20 @@ func run(o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	sessions, err := session.New(&observed{Store: store, watcher: real, journal: journal, holders: make(map[session.Token]*visit)},
+	sessions, err := session.New(&observed{
+		Store: store, Watcher: real, OwnerIndex: breakOwners(real, o.broken), journal: journal, holders: make(map[session.Token]*visit),
+	},
 		session.Config{
 			ID:             session.Cookie{Insecure: true},
 			LockLease:      o.lease,
 			AcquireTimeout: o.patient,
 			StoreTimeout:   o.call,
 			SaveTimeout:    o.save,
-			Logger:         slog.New(slog.NewTextHandler(os.Stderr, nil)),
+
+			MaxSessionsPerOwner: o.most,
+			RefuseMoreSessions:  o.refuse,
+
+			Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		})
 	if err != nil {
 		return err
