@@ -1,0 +1,3 @@
+// Package gin tests the adapter of Gin beside middleware of others that the
+// adapter itself does not need.
+package gin
