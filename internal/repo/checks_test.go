@@ -10,7 +10,7 @@ import (
 // TestChecks breaks each rule in a small tree that keeps all of them, and
 // looks for the one complaint that this must raise.
 func TestChecks(t *testing.T) {
-	const core, chi = "core/go.mod", "adapters/chi/go.mod"
+	const core, chi, otel = "core/go.mod", "adapters/chi/go.mod", "observers/otel/go.mod"
 	for _, c := range []struct {
 		name    string
 		changes map[string]string // "": the file is removed
@@ -52,6 +52,24 @@ func TestChecks(t *testing.T) {
 		{"no changelog", map[string]string{"core/CHANGELOG.md": ""}, "core/CHANGELOG.md: is missing"},
 		{"a changelog without room", replaced("core/CHANGELOG.md", "Unreleased", "0.1.0"), `core/CHANGELOG.md: has no heading "## [Unreleased]"`},
 
+		{"a dependency without a reason", replaced(chi, "\n\nrequire", "\n\nrequire example.com/x v1.0.0\n\nrequire"), "adapters/chi/go.mod:5: requires example.com/x, which docs/dependencies.md does not list for adapters/chi"},
+		{"an indirect dependency that is not listed", replaced(chi, "\n\nrequire", "\n\nrequire example.com/x v1.0.0 // indirect\n\nrequire"), "adapters/chi/go.mod:5: requires example.com/x, which"},
+		{"a direct dependency listed as indirect", replaced(otel, "api/more v1.0.0 // indirect", "api/more v1.0.0"), "observers/otel/go.mod:8: requires example.com/api/more directly"},
+		{"a listed dependency that has gone", replaced(otel, "require example.com/api v1.0.0\n", ""), "docs/dependencies.md:9: lists example.com/api, which observers/otel does not require"},
+		{"a listed indirect dependency that has gone", replaced(otel, "require example.com/api/more v1.0.0 // indirect\n", ""), "docs/dependencies.md:13: lists example.com/api/more, which"},
+		{"a reason that is missing", replaced(dependencies, "for spans", ""), "docs/dependencies.md:9: there is no reason for example.com/api"},
+		{"a dependency of nobody", replaced(dependencies, "| programs |", "| everybody |"), `docs/dependencies.md:9: example.com/api is needed by "everybody"`},
+		{"a module without a list", replaced(dependencies, "## observers/otel", "## Observers"), `docs/dependencies.md: has no heading "## observers/otel"`},
+		{"a list of no module", replaced(dependencies, "## adapters/chi", "## adapters/chi\n\n## adapters/gone"), "docs/dependencies.md: lists adapters/gone"},
+		{"no list", map[string]string{dependencies: ""}, "docs/dependencies.md: is missing"},
+		{"a program gets what is for tests", replaced("observers/otel/doc.go", prefix+"core", "example.com/kit/x"), "observers/otel/doc.go:4: imports example.com/kit/x, which docs/dependencies.md lists for tests alone"},
+		{"a front page without a module", replaced("README.md", "[chi](adapters/chi)", "adapters/chi"), "README.md: does not link to adapters/chi"},
+		{"nothing that tests", map[string]string{ci: ""}, ".ci/run: does not test core"},
+		{"workflows without a module", replaced(ci, "- run: make SHORT=1 test", "# make test\n      - run: make lint"), ".github/workflows/ci.yml: does not test adapters/chi"},
+		{"workflows that name all modules but one", replaced(ci, "make SHORT=1 test", "go test ./core/... ./adapters/chi/... ./observers/otelx"), ".github/workflows/ci.yml: does not test observers/otel"},
+		{"Dependabot without a module", replaced(dependabot, "      - /core\n", ""), ".github/dependabot.yml: does not name core"},
+		{"Dependabot with a module too many", replaced(dependabot, "      - /core\n", "      - /core\n      - /gone\n"), ".github/dependabot.yml: names gone"},
+
 		{"core imports a library", map[string]string{"core/new_test.go": imports("session", "example.com/x")}, "core/new_test.go:3: core imports example.com/x"},
 		{"core imports an adapter", map[string]string{"core/new.go": imports("session", prefix+"adapters/chi")}, "core imports adapters/chi: adapters, observers and"},
 		{"an adapter imports another", map[string]string{"adapters/chi/new.go": imports("chisession", prefix+"adapters/gin")}, "adapters/chi imports adapters/gin"},
@@ -90,6 +108,9 @@ func TestGoodTree(t *testing.T) {
 		"core/bubble_test.go": imports("session", "testing/synctest"),
 		"core/asleep_test.go": imports("session", "time") + "\nfunc f() { time.Sleep(1) }\n",
 		"docs/new.png":        "\x89PNG",
+		ci:                    "",
+		".ci/run":             "exec make test\n",
+		dependabot:            "",
 		"docs/new.md": "See [there](semantics.md#m6-title), [above](#new), [core](../core), ![a picture](new.png) and [elsewhere](https://example.com/tmp/x).\n\n" +
 			"| what | proof |\n| --- | --- |\n| x | `TestM6_Works`, `S6/it works` |\n| y | application |\n\n| a | b |\n| --- | --- |\n| x | of course |\n\n# New\n\n```go\nx[0](gone)\n```\n",
 	})
@@ -163,12 +184,20 @@ func goodTree() fstest.MapFS {
 		"adapters/chi/CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n",
 		"adapters/chi/doc.go":       "// Package chisession adapts.\npackage chisession\n\nimport _ \"github.com/sessionstate/sessionstate/core/sessiontest\"\n",
 
-		"observers/otel/go.mod":       "module github.com/sessionstate/sessionstate/observers/otel\n\ngo 1.25.0\n\nrequire github.com/sessionstate/sessionstate/core v0.1.0\n",
+		"observers/otel/go.mod": "module github.com/sessionstate/sessionstate/observers/otel\n\ngo 1.25.0\n\nrequire github.com/sessionstate/sessionstate/core v0.1.0\n" +
+			"require example.com/api v1.0.0\nrequire example.com/kit v1.0.0\nrequire example.com/api/more v1.0.0 // indirect\n",
 		"observers/otel/README.md":    "# otel\n",
 		"observers/otel/CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n",
 		"observers/otel/doc.go":       "// Package otelsession observes.\npackage otelsession\n\nimport _ \"github.com/sessionstate/sessionstate/core\"\n",
 
 		"docs/semantics.md": document("", ""),
+		dependencies: "## core\n\n## adapters/chi\n\n## observers/otel\n\n| module | for | why |\n| --- | --- | --- |\n" +
+			"| `example.com/api` | programs | for spans |\n| `example.com/kit` | tests | for tests |\n\nWith them come: or do\nnot, `example.com/api/more`.\n",
+
+		"README.md": "# Sessions\n\nSee [core](core), [chi](adapters/chi) and [otel](observers/otel/README.md).\n",
+		ci:          "jobs:\n  test:\n    steps:\n      - run: make SHORT=1 test\n",
+		dependabot: "version: 2\nupdates:\n  - package-ecosystem: gomod\n    directories:\n      - /core\n      - \"/adapters/chi\" # the smallest\n" +
+			"  - package-ecosystem: gomod\n    directory: /observers/otel\n  - package-ecosystem: github-actions\n    directory: /\n",
 	} {
 		fsys[path] = &fstest.MapFile{Data: []byte(data)}
 	}

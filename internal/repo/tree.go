@@ -11,12 +11,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sessionstate/sessionstate/internal/repo/publish"
 	"golang.org/x/mod/modfile"
 )
 
 // prefix is how the path of every module of this repository begins. What
 // follows is the module's folder.
-const prefix = "github.com/sessionstate/sessionstate/"
+const prefix = publish.Prefix
 
 // Tree is a repository as the checks see it. All paths in it are relative to
 // its root and have forward slashes.
@@ -74,6 +75,11 @@ func Checks() []Check {
 		{"all modules need the same Go", sameGo},
 		{"core requires nothing", coreRequiresNothing},
 		{"published modules are documented", modulesDocumented},
+		{"published modules require what is listed", dependenciesAllowed},
+		{"what only tests need only tests import", testDependencies},
+		{"the front page leads to every module", readmeNamesModules},
+		{"workflows test every module", workflowsCoverModules},
+		{"Dependabot looks after every module", dependabotCoversModules},
 		{"imports point one way", importsPointOneWay},
 		{"every package has one package comment", packageComments},
 		{"tests do not sleep", noSleep},
@@ -169,10 +175,7 @@ func (t *Tree) module(p string) *Module {
 }
 
 // Published reports whether the module gets versions of its own.
-func (m *Module) Published() bool {
-	kind, _, _ := strings.Cut(m.Dir, "/")
-	return kind == "core" || kind == "adapters" || kind == "observers" || kind == "providers"
-}
+func (m *Module) Published() bool { return publish.IsPublished(m.Dir) }
 
 func (g *GoFile) line(n ast.Node) int { return g.fset.Position(n.Pos()).Line }
 
