@@ -34,7 +34,7 @@ E2EMODE    ?= all
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover
+.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -57,6 +57,13 @@ vet: ## run go vet
 rules: ## check the rules of the repository: proofs, modules, imports, documents
 	$(call step,rules of the repository)
 	go test -count=1 $(RULES)/...
+
+# Outside of the workspace, with modules as their users get them.
+rehearse: ## release every module into a folder, and follow the READMEs from there
+	$(call step,rehearsal of a release)
+	@$(SERVERS)
+	@go build -o bin/rehearse $(RULES)/rehearse
+	bin/servers -postgres -cosmos -- bin/rehearse
 
 lint: ## run the linters of .golangci.yml; Go builds them first, once, in minutes
 	$(call step,lint)

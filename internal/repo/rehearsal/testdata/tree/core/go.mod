@@ -1,0 +1,3 @@
+module github.com/sessionstate/sessionstate/core
+
+go 1.25.0

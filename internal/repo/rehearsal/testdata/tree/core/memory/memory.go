@@ -1,0 +1,5 @@
+// Package memory remembers.
+package memory
+
+// Last is the last number.
+var Last int

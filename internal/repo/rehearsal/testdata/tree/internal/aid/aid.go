@@ -1,0 +1,5 @@
+// Package aid is for this repository alone.
+package aid
+
+// Help helps.
+func Help() {}

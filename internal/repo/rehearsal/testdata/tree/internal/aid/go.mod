@@ -1,0 +1,3 @@
+module github.com/sessionstate/sessionstate/internal/aid
+
+go 1.25.0

@@ -1,0 +1,55 @@
+package rehearsal
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/sessionstate/sessionstate/internal/repo"
+	"github.com/sessionstate/sessionstate/internal/repo/publish"
+)
+
+// Tree copies the repository at root to an empty folder and returns what a
+// rehearsal of releasing all of it is configured by: all published modules, each
+// at the version that versions has for it, or else at the next one.
+func Tree(ctx context.Context, root, to string, versions map[string]string) (Config, error) {
+	if err := publish.Snapshot(ctx, root, to); err != nil {
+		return Config{}, err
+	}
+	dirs, err := publish.Published(to)
+	if err != nil {
+		return Config{}, err
+	}
+	cfg := Config{Licence: filepath.Join(to, "LICENSE"), Readme: filepath.Join(to, "README.md")}
+	if cfg.Dependencies, err = programDependencies(filepath.Join(to, "docs", "dependencies.md")); err != nil {
+		return Config{}, err
+	}
+	for _, dir := range dirs {
+		version := versions[dir]
+		if version == "" {
+			if version, err = publish.Next(ctx, root, dir); err != nil {
+				return Config{}, err
+			}
+		}
+		cfg.Modules = append(cfg.Modules, publish.Module{Dir: dir, Version: version, Folder: filepath.Join(to, filepath.FromSlash(dir))})
+	}
+	return cfg, nil
+}
+
+// programDependencies reads the list of what modules may bring into programs.
+func programDependencies(file string) (map[string][]string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("rehearsal: read the list of dependencies: %w", err)
+	}
+	allowed := make(map[string][]string)
+	for dir, list := range repo.ParseDependencies(data) {
+		for _, d := range list {
+			if d.For == "programs" {
+				allowed[dir] = append(allowed[dir], d.Path)
+			}
+		}
+	}
+	return allowed, nil
+}
