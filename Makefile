@@ -12,6 +12,7 @@ export GOWORK  := $(CURDIR)/go.work
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+ACTIONLINT    := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # Every module in go.work, by path and by folder, and those of them that users
 # get.
@@ -30,11 +31,15 @@ PEERROUNDS ?= 21
 SQLFLAGS   ?=
 E2ETIME    ?= 60s
 E2EMODE    ?= all
+POSTGRES   ?=
+
+# PostgreSQL of a version, instead of the machine's.
+VERSION = $(if $(POSTGRES),-postgres-version $(POSTGRES))
 
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover
+.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover postgres
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -65,20 +70,27 @@ rehearse: ## release every module into a folder, and follow the READMEs from the
 	@go build -o bin/rehearse $(RULES)/rehearse
 	bin/servers -postgres -cosmos -- bin/rehearse
 
+# Without shellcheck actionlint leaves the scripts in the workflows alone.
 lint: ## run the linters of .golangci.yml; Go builds them first, once, in minutes
 	$(call step,lint)
 	$(GOLANGCI_LINT) run $(FOLDERS:%=%/...)
+	$(ACTIONLINT) .github/workflows/*.yml
 
 race: ## run all other tests under the race detector, with real servers
 	$(call step,tests under the race detector)
 	@$(SERVERS)
-	CGO_ENABLED=1 bin/servers -- go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES) $(BROWSER),$(MODULES)))
+	CGO_ENABLED=1 bin/servers $(VERSION) -- go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES) $(BROWSER),$(MODULES)))
 
 # With -v, because go test keeps to itself that it has skipped a test.
 browser: ## try the examples in a Chromium, which root on Debian gets installed
 	$(call step,the examples in a browser)
 	@go run $(BROWSER) -install
 	CGO_ENABLED=1 go test -race -count=1 -timeout 5m -parallel 4 -v $(BROWSER)
+
+postgres: ## run what depends on PostgreSQL's version, POSTGRES=14 to 18, which npm fetches
+	$(call step,tests on PostgreSQL $(or $(POSTGRES),as the machine has it))
+	@$(SERVERS)
+	CGO_ENABLED=1 bin/servers -pgbouncer $(VERSION) -- go test -race -count=1 -shuffle=on $(PREFIX)/providers/sql/... $(PREFIX)/internal/e2e
 
 servers: ## start the tests' servers, print their variables, and stop them with Ctrl-C
 	@$(SERVERS)

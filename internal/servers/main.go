@@ -1,7 +1,7 @@
 // Servers starts the real servers that tests need, runs a command with their
 // addresses in its environment, and stops them:
 //
-//	go run ./internal/servers [-postgres] [-pgbouncer] [-cosmos] [-- command args…]
+//	go run ./internal/servers [-postgres] [-pgbouncer] [-cosmos] [-postgres-version N] [-- command args…]
 //
 // Without a flag it starts all of them. A server whose variable is set already
 // is somebody's own and used as it is. Without a command it prints the variables
@@ -16,7 +16,9 @@
 //	                         skipped (PgBouncer's excepted)
 //
 // Binaries that the machine lacks are installed where that is possible: see
-// package install. The servers end with this program, even if it is killed.
+// package install. With -postgres-version PostgreSQL is of that major version,
+// and so is every other one that the command starts by package postgres, whatever
+// the machine has: SESSION_TEST_POSTGRES_BIN then names its folder. The servers end with this program, even if it is killed.
 package main
 
 import (
@@ -30,6 +32,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/sessionstate/sessionstate/internal/servers/postgres"
 )
 
 func main() {
@@ -44,9 +48,10 @@ func main() {
 
 // run does what the program does and returns its exit code.
 func run(signals <-chan os.Signal, args []string, stdout, stderr io.Writer) (code int, err error) {
-	all := servers()
 	flags := flag.NewFlagSet("servers", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	major := flags.Int("postgres-version", 0, fmt.Sprintf("have PostgreSQL of `major` version, one of %v, fetched by npm", postgres.Majors()))
+	all := servers(major)
 	wanted := make(map[string]*bool)
 	for _, s := range all {
 		wanted[s.name] = flags.Bool(s.name, false, "start "+s.title+" and what it needs")
@@ -55,6 +60,10 @@ func run(signals <-chan os.Signal, args []string, stdout, stderr io.Writer) (cod
 		return 0, nil
 	} else if err != nil {
 		return 2, nil // the flags have said why
+	}
+
+	if *major != 0 && *wanted["cosmos"] {
+		*wanted["postgres"] = true // it was not asked for a version in vain
 	}
 
 	started := &running{vars: map[string]string{"SESSION_TEST_REQUIRE": "1"}, stderr: stderr}

@@ -130,6 +130,18 @@ func TestRun_WrongFolder(t *testing.T) {
 	}
 }
 
+// TestRun_Version: what cannot be had is told of.
+func TestRun_Version(t *testing.T) {
+	t.Setenv(postgresVariable, "postgres://mine")
+	for name, want := range map[string]string{"postgres://mine": "unset the one or leave out the other", "": "no build of version 9"} {
+		t.Setenv(postgresVariable, name)
+		code, err := run(nil, []string{"-postgres", "-postgres-version=9", "--", "true"}, io.Discard, io.Discard)
+		if code != 1 || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "mine") {
+			t.Errorf("%s=%q: %d, %v, want an error with %q", postgresVariable, name, code, err, want)
+		}
+	}
+}
+
 func TestChoose(t *testing.T) {
 	for flags, want := range map[string]string{
 		"":                   "postgres pgbouncer cosmos",
@@ -138,7 +150,7 @@ func TestChoose(t *testing.T) {
 		"pgbouncer":          "postgres pgbouncer",
 		"postgres pgbouncer": "postgres pgbouncer",
 	} {
-		all := servers()
+		all := servers(new(int))
 		wanted := make(map[string]*bool)
 		for _, s := range all {
 			on := slices.Contains(strings.Fields(flags), s.name)

@@ -20,15 +20,21 @@ type server struct {
 	needs    []string // names of servers before it in the list
 	optional bool     // tests can do without it
 
+	// refuses, if there is one, says why a server of somebody's own, which
+	// the variable names, is not the one that was asked for.
+	refuses func() error
+
 	// start starts it and returns its address, a word on what was started,
-	// and what stops it. The variables of the servers before it are in vars.
+	// and what stops it. The variables of the servers before it are in vars,
+	// to which it may add what the command must know besides its address.
 	// Progress of what takes long goes to w.
 	start func(ctx context.Context, w io.Writer, vars map[string]string) (address, what string, stop func() error, err error)
 }
 
-// servers returns all there are, in the order in which they start.
-func servers() []server {
-	return []server{postgresServer(), pgbouncerServer(), cosmosServer()}
+// servers returns all there are, in the order in which they start. PostgreSQL is
+// of the major version if that is not zero when it starts.
+func servers(major *int) []server {
+	return []server{postgresServer(major), pgbouncerServer(), cosmosServer()}
 }
 
 // running is the servers that were started.
@@ -52,6 +58,11 @@ func (r *running) start(signals <-chan os.Signal, list []server) (os.Signal, err
 func (r *running) startAll(ctx context.Context, list []server) error {
 	for _, s := range list {
 		if address := os.Getenv(s.variable); address != "" {
+			if s.refuses != nil {
+				if err := s.refuses(); err != nil {
+					return err
+				}
+			}
 			r.vars[s.variable] = address
 			fmt.Fprintf(r.stderr, "servers: %s is the one that %s names\n", s.title, s.variable)
 			continue
