@@ -39,7 +39,7 @@ VERSION = $(if $(POSTGRES),-postgres-version $(POSTGRES))
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover postgres
+.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover postgres cross
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -52,6 +52,13 @@ test: build vet rules lint race browser ## prove the project: the six that follo
 build: ## compile every package of every module
 	$(call step,build)
 	go build $(MODULES:%=%/...)
+
+cross: ## compile what users get for systems that the tests do not run on
+	$(call step,build for other systems)
+	@for target in windows/amd64 darwin/arm64 linux/386; do \
+		printf '%s\n' "$$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go build $(PUBLISHED:%=%/...); \
+	done
 
 vet: ## run go vet
 	$(call step,vet)

@@ -65,8 +65,8 @@ func TestChecks(t *testing.T) {
 		{"a program gets what is for tests", replaced("observers/otel/doc.go", prefix+"core", "example.com/kit/x"), "observers/otel/doc.go:4: imports example.com/kit/x, which docs/dependencies.md lists for tests alone"},
 		{"a front page without a module", replaced("README.md", "[chi](adapters/chi)", "adapters/chi"), "README.md: does not link to adapters/chi"},
 		{"nothing that tests", map[string]string{ci: ""}, ".ci/run: does not test core"},
-		{"workflows without a module", replaced(ci, "- run: make SHORT=1 test", "# make test\n      - run: make lint"), ".github/workflows/ci.yml: does not test adapters/chi"},
-		{"workflows that name all modules but one", replaced(ci, "make SHORT=1 test", "go test ./core/... ./adapters/chi/... ./observers/otelx"), ".github/workflows/ci.yml: does not test observers/otel"},
+		{"workflows without a module", replaced(ci, "- run: make test build", "# make test\n      - run: make build"), ".github/workflows/ci.yml: does not test adapters/chi"},
+		{"workflows that name all modules but one", replaced(ci, "make test build", "go test ./core/... ./adapters/chi/... ./observers/otelx"), ".github/workflows/ci.yml: does not test observers/otel"},
 		{"Dependabot without a module", replaced(dependabot, "      - /core\n", ""), ".github/dependabot.yml: does not name core"},
 		{"Dependabot with a module too many", replaced(dependabot, "      - /core\n", "      - /core\n      - /gone\n"), ".github/dependabot.yml: names gone"},
 
@@ -84,6 +84,12 @@ func TestChecks(t *testing.T) {
 		{"product code that sleeps", map[string]string{"core/new.go": imports("session", "time") + "\nfunc f() { time.Sleep(1) }\n"}, "core/new.go:5: time.Sleep"},
 		{"somebody's home", map[string]string{"Makefile": "all:\n\tls /ho" + "me/somebody\n"}, "Makefile:2: names a path of one machine"},
 		{"somebody's Windows", map[string]string{"README.md": "`C:" + `\Us` + "ers`\n"}, "README.md:1: names a path of one machine"},
+		{"an action by its tag", workflow("@"+pin, "@v1"), ".github/workflows/ci.yml:11: uses actions/checkout@v1: pin"},
+		{"an action without version", workflow(" # v1.2.3", ""), "ci.yml:11: uses actions/checkout@" + pin + ": pin"},
+		{"two versions of an action", map[string]string{".github/workflows/new.yml": strings.Replace(goodWorkflow, "v1.2.3", "v1.2.4", 1)}, "new.yml:11: uses actions/checkout@" + pin + " # v1.2.4, and elsewhere"},
+		{"credentials that stay", workflow("persist-credentials", "fetch-depth"), "ci.yml:11: checks out without"},
+		{"all permissions", workflow("permissions: {}", ""), `ci.yml: has no line "permissions: {}"`},
+		{"a job without end", workflow("    timeout-minutes: 5\n", ""), "ci.yml: has 1 jobs, and timeout-minutes for 0"},
 		{"a dead link", map[string]string{"docs/new.md": "See [this](../gone.md).\n"}, "docs/new.md:1: links to gone.md"},
 		{"a dead heading", map[string]string{"docs/new.md": "See [this](semantics.md#m6-gone).\n"}, "links to docs/semantics.md#m6-gone"},
 	} {
@@ -195,13 +201,40 @@ func goodTree() fstest.MapFS {
 			"| `example.com/api` | programs | for spans |\n| `example.com/kit` | tests | for tests |\n\nWith them come: or do\nnot, `example.com/api/more`.\n",
 
 		"README.md": "# Sessions\n\nSee [core](core), [chi](adapters/chi) and [otel](observers/otel/README.md).\n",
-		ci:          "jobs:\n  test:\n    steps:\n      - run: make SHORT=1 test\n",
 		dependabot: "version: 2\nupdates:\n  - package-ecosystem: gomod\n    directories:\n      - /core\n      - \"/adapters/chi\" # the smallest\n" +
 			"  - package-ecosystem: gomod\n    directory: /observers/otel\n  - package-ecosystem: github-actions\n    directory: /\n",
+
+		"Makefile": "test: build\n\ttrue\nbuild:\n\ttrue\n",
+		ci:         goodWorkflow,
 	} {
 		fsys[path] = &fstest.MapFile{Data: []byte(data)}
 	}
 	return fsys
+}
+
+const pin = "0123456789012345678901234567890123456789"
+
+const goodWorkflow = `on: push
+
+permissions: {}
+
+concurrency: x
+
+jobs:
+  x:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/checkout@` + pin + ` # v1.2.3
+        with:
+          persist-credentials: false
+      - uses: ./local
+      - run: make test build
+    timeout-minutes: 5
+`
+
+// workflow returns a change of the good tree's workflow.
+func workflow(old, with string) map[string]string {
+	return replaced(".github/workflows/ci.yml", old, with)
 }
 
 // load reads the good tree with changes.

@@ -85,6 +85,7 @@ func Checks() []Check {
 		{"tests do not sleep", noSleep},
 		{"no path of one machine", noMachinePaths},
 		{"links lead somewhere", linksResolve},
+		{"workflows are careful", workflowsAreCareful},
 	}
 }
 
