@@ -15,6 +15,7 @@ require (
 	github.com/sessionstate/sessionstate/core v0.1.0
 	github.com/sessionstate/sessionstate/providers/cosmos v0.1.0
 	github.com/sessionstate/sessionstate/providers/sql v0.1.0
+	go.etcd.io/bbolt v1.5.0
 )
 
 require (

@@ -84,6 +84,12 @@ func TestChecks(t *testing.T) {
 		{"product code that sleeps", map[string]string{"core/new.go": imports("session", "time") + "\nfunc f() { time.Sleep(1) }\n"}, "core/new.go:5: time.Sleep"},
 		{"somebody's home", map[string]string{"Makefile": "all:\n\tls /ho" + "me/somebody\n"}, "Makefile:2: names a path of one machine"},
 		{"somebody's Windows", map[string]string{"README.md": "`C:" + `\Us` + "ers`\n"}, "README.md:1: names a path of one machine"},
+		{"an excerpt of nothing", excerpt("core/gone.go", "x"), "docs/new.md:4: is an excerpt of core/gone.go, which does not exist"},
+		{"an excerpt that is not true", excerpt("core/rules_test.go", "func M6_Helper() {", "}"), "docs/new.md:5: these 2 lines do not stand in core/rules_test.go"},
+		{"an excerpt out of order", excerpt("core/rules_test.go", "func M6_Helper() {}", "// …", "package session"), "docs/new.md:7: these 1 lines"},
+		{"a block without language", map[string]string{"docs/new.md": "```\nx\n```\n"}, `docs/new.md:1: begins a code block of ""`},
+		{"a block of golang", map[string]string{"docs/new.md": "```go\nvar x = 1\n```\n```golang\n"}, `docs/new.md:4: begins a code block of "golang"`},
+		{"a block of another kind", map[string]string{"docs/new.md": "~~~go\n"}, "docs/new.md:1: begins a code block with ~~~"},
 		{"an action by its tag", workflow("@"+pin, "@v1"), ".github/workflows/ci.yml:11: uses actions/checkout@v1: pin"},
 		{"an action without version", workflow(" # v1.2.3", ""), "ci.yml:11: uses actions/checkout@" + pin + ": pin"},
 		{"two versions of an action", map[string]string{".github/workflows/new.yml": strings.Replace(goodWorkflow, "v1.2.3", "v1.2.4", 1)}, "new.yml:11: uses actions/checkout@" + pin + " # v1.2.4, and elsewhere"},
@@ -118,7 +124,10 @@ func TestGoodTree(t *testing.T) {
 		".ci/run":             "exec make test\n",
 		dependabot:            "",
 		"docs/new.md": "See [there](semantics.md#m6-title), [above](#new), [core](../core), ![a picture](new.png) and [elsewhere](https://example.com/tmp/x).\n\n" +
-			"| what | proof |\n| --- | --- |\n| x | `TestM6_Works`, `S6/it works` |\n| y | application |\n\n| a | b |\n| --- | --- |\n| x | of course |\n\n# New\n\n```go\nx[0](gone)\n```\n",
+			"| what | proof |\n| --- | --- |\n| x | `TestM6_Works`, `S6/it works` |\n| y | application |\n\n| a | b |\n| --- | --- |\n| x | of course |\n\n# New\n\n```go\nx[0](gone)\n```\n" +
+			"```go\n// core/rules_test.go\npackage session\n\nfunc M6_Helper() {}\n// …\nfunc TestM7_Works() {}\n```\n\n```sh\ngo\n```\n\n" +
+			"```go\n// core/inner.go\nif true {\n\tf()\n\n\tg()\n}\n```\n",
+		"core/inner.go": "package session\n\nfunc f() {\n\tif true {\n\t\tf()\n\n\t\tg()\n\t}\n}\n",
 	})
 	for _, check := range Checks() {
 		for _, p := range check.Run(tree) {
@@ -231,6 +240,11 @@ jobs:
       - run: make test build
     timeout-minutes: 5
 `
+
+// excerpt returns a document with an excerpt of a file.
+func excerpt(path string, lines ...string) map[string]string {
+	return map[string]string{"docs/new.md": "New.\n\n```go\n// " + path + "\n" + strings.Join(lines, "\n") + "\n```\n"}
+}
 
 // workflow returns a change of the good tree's workflow.
 func workflow(old, with string) map[string]string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"go/format"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,8 +17,9 @@ type Snippet struct {
 	Code []byte
 }
 
-// Snippets returns the blocks that begin "```go" in Markdown files. Each must
-// be a whole file, but for the package clause, which may be left out.
+// Snippets returns the blocks that begin "```go" in Markdown files. Each is
+// either a whole file, but for the package clause, which may be left out, or
+// begins with a comment that says which file it is an excerpt of.
 func Snippets(t *Tree) (found []Snippet) {
 	for _, p := range t.paths(".md") {
 		var s *Snippet
@@ -33,6 +36,103 @@ func Snippets(t *Tree) (found []Snippet) {
 		}
 		if s != nil {
 			found = append(found, *s) // a block that nothing closes goes to the end
+		}
+	}
+	return found
+}
+
+// excerptOf is the first line of an excerpt; gap stands for what it leaves out.
+var excerptOf = regexp.MustCompile(`^// (\S+\.go)\n`)
+
+const gap = "// …"
+
+// Source returns the file that the snippet is an excerpt of, "" if it is none.
+func (s Snippet) Source() string {
+	if m := excerptOf.FindSubmatch(s.Code); m != nil {
+		return string(m[1])
+	}
+	return ""
+}
+
+// excerptsAreTrue: an excerpt stands, line by line, in the file that it names,
+// which the compiler and its tests see.
+func excerptsAreTrue(t *Tree) (found []Problem) {
+	for _, s := range Snippets(t) {
+		source := s.Source()
+		if source == "" {
+			continue
+		}
+		data, ok := t.Files[source]
+		if !ok {
+			found = append(found, Problem{s.Path, s.Line, fmt.Sprintf("is an excerpt of %s, which does not exist", source)})
+			continue
+		}
+		var part []string
+		rest := strings.Split(string(data), "\n")
+		lines := strings.Split(strings.TrimRight(string(s.Code), "\n")+"\n"+gap, "\n")[1:]
+		for i, line := range lines {
+			if strings.TrimSpace(line) != gap {
+				part = append(part, line)
+				continue
+			}
+			at := lookFor(part, rest)
+			if at < 0 {
+				found = append(found, Problem{s.Path, s.Line + 1 + i - len(part),
+					fmt.Sprintf("these %d lines do not stand in %s, or not behind those above", len(part), source)})
+				break
+			}
+			rest, part = rest[at+len(part):], nil
+		}
+	}
+	return found
+}
+
+// lookFor returns where lines stand in others, perhaps further indented; -1 if
+// they do not.
+func lookFor(lines, in []string) int {
+	for i := range len(in) - len(lines) + 1 {
+		same := true
+		indent := ""
+		if len(lines) > 0 {
+			indent, _ = strings.CutSuffix(in[i], lines[0])
+			same = strings.Trim(indent, "\t") == ""
+		}
+		for j, line := range lines {
+			if line != "" {
+				line = indent + line
+			}
+			same = same && in[i+j] == line
+		}
+		if same {
+			return i
+		}
+	}
+	return -1
+}
+
+// languages are what a code block may be of.
+var languages = []string{"go", "sh", "sql", "text", "mermaid", "csharp", "yaml"}
+
+// blocksSayWhatTheyAre: no Go code hides from the compiler in a block without
+// a language, or of one that Snippets does not know.
+func blocksSayWhatTheyAre(t *Tree) (found []Problem) {
+	for _, p := range t.paths(".md") {
+		open := false
+		for i, line := range strings.Split(string(t.Files[p]), "\n") {
+			fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
+			switch {
+			case !isFence:
+				if strings.HasPrefix(strings.TrimSpace(line), "~~~") && !open {
+					found = append(found, Problem{p, i + 1, "begins a code block with ~~~: take ```"})
+				}
+			case open:
+				open = false
+			default:
+				open = true
+				if !slices.Contains(languages, fence) {
+					found = append(found, Problem{p, i + 1, fmt.Sprintf("begins a code block of %q: say one of %q", fence, languages)})
+				}
+			}
 		}
 	}
 	return found
