@@ -18,6 +18,38 @@
 // if that fails, and what handlers that stream should do. The names New,
 // Require, Acquire, From and Fail are the same in every adapter of the project.
 //
+// # When the session is stored
+//
+// When the handler has returned, and before the client sees any of its reply:
+// a reply that has something to store is held back, up to 32 KiB of it, until
+// the session is stored and released in one step. If that fails, the held reply
+// is dropped and the error handler answers in its place. A Flush, or a larger
+// reply, stores what has changed so far and keeps the session. Changes are
+// dropped if the handler panics or answers 5xx (M12, M13).
+//
+// # Errors
+//
+// Fail answers what Acquire and a Key's methods return: 429 if too many
+// requests of the session wait, 503 with Retry-After if it did not become free
+// in time or the store is down, 409 if another request has given it a new ID.
+// Options.ErrorHandler makes pages of them, also of those that Require and the
+// store at the end of the request meet.
+//
+// # Streams and WebSockets
+//
+// A handler that streams calls Session.Release before, or acquires with
+// session.Snapshot, or its user's other requests wait for the stream's end. An
+// upgrade to WebSocket stores and releases by itself; a library that writes the
+// answer to the upgrade on its own has to be given the headers, for the cookie:
+//
+//	conn, err := upgrader.Upgrade(w, r, w.Header()) // gorilla/websocket
+//
+// # Several Managers
+//
+// Where several serve a request, the functions of this package mean the innermost
+// one; Require(mode, mgr), mgr.Acquire(r.Context()) and mgr.From(r.Context())
+// mean another.
+//
 // # Order
 //
 // Put New inside of Recoverer, which otherwise hides panics from it, and of what

@@ -6,7 +6,6 @@ import (
 	"go/format"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -108,34 +107,6 @@ func lookFor(lines, in []string) int {
 		}
 	}
 	return -1
-}
-
-// languages are what a code block may be of.
-var languages = []string{"go", "sh", "sql", "text", "mermaid", "csharp", "yaml"}
-
-// blocksSayWhatTheyAre: no Go code hides from the compiler in a block without
-// a language, or of one that Snippets does not know.
-func blocksSayWhatTheyAre(t *Tree) (found []Problem) {
-	for _, p := range t.paths(".md") {
-		open := false
-		for i, line := range strings.Split(string(t.Files[p]), "\n") {
-			fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
-			switch {
-			case !isFence:
-				if strings.HasPrefix(strings.TrimSpace(line), "~~~") && !open {
-					found = append(found, Problem{p, i + 1, "begins a code block with ~~~: take ```"})
-				}
-			case open:
-				open = false
-			default:
-				open = true
-				if !slices.Contains(languages, fence) {
-					found = append(found, Problem{p, i + 1, fmt.Sprintf("begins a code block of %q: say one of %q", fence, languages)})
-				}
-			}
-		}
-	}
-	return found
 }
 
 // File returns the snippet as a Go file whose compile errors name the

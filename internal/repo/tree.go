@@ -85,9 +85,6 @@ func Checks() []Check {
 		{"tests do not sleep", noSleep},
 		{"no path of one machine", noMachinePaths},
 		{"links lead somewhere", linksResolve},
-		{"excerpts are true", excerptsAreTrue},
-		{"code blocks say what they are", blocksSayWhatTheyAre},
-		{"workflows are careful", workflowsAreCareful},
 	}
 }
 
