@@ -76,7 +76,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	delay := flags.Duration("delay", 200*time.Millisecond, "how long one update in the lab takes")
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: shop [flags]\n\n"+storeHelp+"\n\nflags:")
+		fmt.Fprintln(stderr, "usage: shop [flags]\n\nSESSION_STORE says where the sessions are:"+StoreHelp+"\n\nflags:")
 		flags.PrintDefaults()
 	}
 	switch err := flags.Parse(args); {
@@ -95,7 +95,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
-	store, closeStore, err := openStore(ctx, getenv("SESSION_STORE"))
+	store, closeStore, err := OpenStore(ctx, "SESSION_STORE", getenv("SESSION_STORE"))
 	if err != nil {
 		fmt.Fprintln(stderr, "shop:", err)
 		return exitUsage
@@ -132,13 +132,21 @@ func serve(ctx context.Context, addr string, store session.Store, sh *shop.Shop,
 		fmt.Fprintln(stdout, "shop: others can reach this address, so browsers get a Secure cookie: put a proxy with TLS in front")
 	}
 
+	return Until(ctx, l, server, sessions, func() {
+		fmt.Fprintln(stdout, "shop: ending, after the requests that are under way")
+	})
+}
+
+// Until serves until ctx ends, calls ending, and then ends the server and its
+// sessions so that nothing is lost of the requests that are under way.
+func Until(ctx context.Context, l net.Listener, server Server, sessions *session.Manager, ending func()) (err error) {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }() // ends with Shutdown, or by itself if it fails
 	select {
 	case err = <-served:
 		err = fmt.Errorf("cannot serve: %w", err)
 	case <-ctx.Done():
-		fmt.Fprintln(stdout, "shop: ending, after the requests that are under way")
+		ending()
 	}
 
 	// First the server, so that every request that was let in is answered and

@@ -12,8 +12,8 @@ import (
 	sqlstore "github.com/sessionstate/sessionstate/providers/sql"
 )
 
-// storeHelp says what SESSION_STORE may be.
-const storeHelp = `SESSION_STORE says where the sessions are:
+// StoreHelp says what a store's name may be.
+const StoreHelp = `
   memory                                   in this process (the default)
   postgres://user:password@host/database   in PostgreSQL, shared with other processes
   cosmos://AccountEndpoint=…;AccountKey=…; in Azure Cosmos DB, shared with other processes:
@@ -22,8 +22,9 @@ const storeHelp = `SESSION_STORE says where the sessions are:
 // openTimeout is how long a database may take to answer at the start.
 const openTimeout = 15 * time.Second
 
-// openStore returns the store that SESSION_STORE names, and what closes it.
-func openStore(ctx context.Context, name string) (store session.Store, closeStore func(), err error) {
+// OpenStore returns the store of a name, as StoreHelp explains it, and what
+// closes it. An error tells which variable the name is from.
+func OpenStore(ctx context.Context, variable, name string) (store session.Store, closeStore func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	scheme, rest, isURL := strings.Cut(name, "://")
@@ -43,7 +44,7 @@ func openStore(ctx context.Context, name string) (store session.Store, closeStor
 		}
 		return st, func() { _ = st.Close() }, nil
 	case isURL: // what follows may be a password
-		return nil, nil, fmt.Errorf("SESSION_STORE begins with %q, which is no store:\n%s", scheme+"://", storeHelp)
+		return nil, nil, fmt.Errorf("%s begins with %q, which is no store. It says where the sessions are:%s", variable, scheme+"://", StoreHelp)
 	}
-	return nil, nil, fmt.Errorf("SESSION_STORE is no store:\n%s", storeHelp)
+	return nil, nil, fmt.Errorf("%s is no store. It says where the sessions are:%s", variable, StoreHelp)
 }

@@ -135,7 +135,7 @@ func (sh *Shop) LabReset(s *session.Session, _ Form) (Result, error) {
 	if err := countKey.Set(s, 0); err != nil {
 		return Result{}, err
 	}
-	return redirect("/lab"), nil
+	return sh.redirect("/lab"), nil
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

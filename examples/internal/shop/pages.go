@@ -55,7 +55,7 @@ func (sh *Shop) AddToCart(s *session.Session, form Form) (Result, error) {
 	if err := flashKey.Set(s, product.Name+" is in your cart."); err != nil {
 		return Result{}, err
 	}
-	return redirect("/"), nil
+	return sh.redirect("/"), nil
 }
 
 // Cart shows the cart and changes nothing: ReadOnly.
@@ -100,7 +100,7 @@ func (sh *Shop) RemoveFromCart(s *session.Session, form Form) (Result, error) {
 			return Result{}, err
 		}
 	}
-	return redirect("/cart"), nil
+	return sh.redirect("/cart"), nil
 }
 
 // Order buys what is in the cart, which here only empties it.
@@ -115,7 +115,7 @@ func (sh *Shop) Order(s *session.Session, _ Form) (Result, error) {
 	if err := flashKey.Set(s, fmt.Sprintf("Thank you! %d on the way, in a manner of speaking.", cart.Count())); err != nil {
 		return Result{}, err
 	}
-	return redirect("/"), nil
+	return sh.redirect("/"), nil
 }
 
 // loginForm is what the login page shows.
@@ -146,17 +146,25 @@ func (sh *Shop) Login(s *session.Session, form Form) (Result, error) {
 	if problem := nameProblem(name); problem != "" {
 		return sh.loginPage(s, http.StatusUnprocessableEntity, loginForm{Name: name, Problem: problem})
 	}
-	err := errors.Join(
+	if err := sh.Welcome(s, name, name); err != nil {
+		return Result{}, err
+	}
+	return sh.redirect("/"), nil
+}
+
+// Welcome logs a visitor in of whom it has been found out who it is. The
+// session becomes the owner's.
+func (*Shop) Welcome(s *session.Session, name, owner string) error {
+	return errors.Join(
 		s.Renew(), // takes effect together with what follows, or not at all
-		s.SetOwner(name),
+		s.SetOwner(owner),
 		userKey.Set(s, name),
 		flashKey.Set(s, "Welcome, "+name+"."),
 	)
-	if err != nil {
-		return Result{}, err
-	}
-	return redirect("/"), nil
 }
+
+// User returns who is logged in, or "".
+func (*Shop) User(s *session.Session) (string, error) { return userKey.Get(s) }
 
 const maxName = 40
 
@@ -180,7 +188,10 @@ func (sh *Shop) Logout(s *session.Session, _ Form) (Result, error) {
 	if err := s.Abandon(); err != nil {
 		return Result{}, err
 	}
-	return redirect("/login?left=1"), nil
+	if sh.cfg.LoginElsewhere {
+		return sh.redirect("/"), nil
+	}
+	return sh.redirect("/login?left=1"), nil
 }
 
 func (sh *Shop) product(sku string) (Product, bool) {

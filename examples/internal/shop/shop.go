@@ -36,6 +36,14 @@ type Config struct {
 	// Default: it waits.
 	Pause func(ctx context.Context, d time.Duration) error
 
+	// Base is the path below which the shop has its pages, without a slash at
+	// its end. Its static files stay at /static/. Default: "", the whole site.
+	Base string
+
+	// LoginElsewhere says that the shop does not log visitors in itself: a POST
+	// to its /login begins what ends with Welcome. Default: Login does it.
+	LoginElsewhere bool
+
 	// Logger gets what an operator should know. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -172,6 +180,9 @@ type page struct {
 	InCart int
 	Flash  string
 	Data   any
+
+	Base           string // these two are the Config's
+	LoginElsewhere bool
 }
 
 // visitor fills in what the layout shows of the session.
@@ -191,6 +202,7 @@ func visitor(s *session.Session, p page) (page, error) {
 // render renders a page. It does so into memory: a template that fails half-way
 // must not leave half a page with status 200.
 func (sh *Shop) render(status int, name string, p page) (Result, error) {
+	p.Base, p.LoginElsewhere = sh.cfg.Base, sh.cfg.LoginElsewhere
 	var body bytes.Buffer
 	if err := sh.pages[name].ExecuteTemplate(&body, "layout", p); err != nil {
 		return Result{}, fmt.Errorf("shop: %w", err)
@@ -220,6 +232,6 @@ func answer(status int, v any) (Result, error) {
 
 // redirect answers a POST: the browser gets the next page by GET, so that
 // loading it again does nothing twice.
-func redirect(to string) Result {
-	return Result{Status: http.StatusSeeOther, Header: map[string]string{"Location": to, "Cache-Control": "no-store"}}
+func (sh *Shop) redirect(to string) Result {
+	return Result{Status: http.StatusSeeOther, Header: map[string]string{"Location": sh.cfg.Base + to, "Cache-Control": "no-store"}}
 }

@@ -33,8 +33,8 @@ async function send(url, form) {
   return answer;
 }
 
-const update = (mode, slow) => send("/lab/update", slow ? { mode, slow: "1" } : { mode });
-const read = (mode) => send("/lab/count?mode=" + mode);
+const update = (mode, slow) => send("lab/update", slow ? { mode, slow: "1" } : { mode });
+const read = (mode) => send("lab/count?mode=" + mode);
 
 // row adds a line to the chart and returns what fills it in.
 function row(name) {
