@@ -13,6 +13,7 @@ require (
 	github.com/sessionstate/sessionstate/adapters/fiber v0.1.0
 	github.com/sessionstate/sessionstate/adapters/gin v0.1.0
 	github.com/sessionstate/sessionstate/core v0.1.0
+	github.com/sessionstate/sessionstate/internal/servers v0.0.0
 	github.com/sessionstate/sessionstate/providers/cosmos v0.1.0
 	github.com/sessionstate/sessionstate/providers/sql v0.1.0
 	go.etcd.io/bbolt v1.5.0
