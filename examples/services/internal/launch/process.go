@@ -68,7 +68,7 @@ func (l *launcher) supervise(ctx context.Context, program string, sv *service) e
 		began := time.Now()
 		err := l.runOnce(ctx, program, sv)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was told to end: how it did is in its log
 		}
 		if time.Since(began) > longTime {
 			failures = 1
