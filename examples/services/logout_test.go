@@ -105,6 +105,26 @@ func overtaken(t *testing.T, w *world) {
 	}
 }
 
+// TestServices_LoginDuringLogout: a token that comes between the word that the
+// shop gets and the end of the logout is worth nothing either.
+func TestServices_LoginDuringLogout(t *testing.T) {
+	for _, logout := range []string{"/account/logout", "/account/logout-everywhere"} {
+		t.Run(logout, func(t *testing.T) {
+			t.Parallel()
+			w := inProcess(t)
+			b := w.browser(t)
+			token := b.toFinish("/shop/", "", w.user("Ada")).location
+			late := make(chan reply, 1)
+			w.told(func() { late <- b.get(token) })
+			b.want(b.post(logout), http.StatusSeeOther)
+			b.want(await(t, "the login's answer", late), http.StatusForbidden)
+			if b.knows("/shop/", w.user("Ada")) {
+				t.Error("a login has overtaken the logout")
+			}
+		})
+	}
+}
+
 // untold: what a service does not hear at once it hears later.
 func untold(t *testing.T, w *world) {
 	if w.refuse == nil {

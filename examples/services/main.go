@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -30,8 +31,8 @@ import (
 // usage is what -h prints.
 const usage = `usage: services [-addr address]   all services, and databases for them
        services gateway|account|shop   one of them, set up by its environment
-       services keys            new keys, as lines for a file of environment variables
-       services health          asks the service at ADDR whether it is ready
+       services keys                   new keys, as lines for docker-compose.yml's .env
+       services health                 asks the service at ADDR whether it is ready
 
 -addr is where the gateway listens: 127.0.0.1:8080 unless it says otherwise.
 README.md has the environment variables.
@@ -106,7 +107,8 @@ func printKeys(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "ACCOUNT_SIGNING_KEY=%s\nACCOUNT_PUBLIC_KEYS=%s\nSHOP_SESSION_KEYS=%s\n", keys.Signing, keys.Public, keys.Session)
+	_, err = fmt.Fprintf(w, "ACCOUNT_SIGNING_KEY=%s\nACCOUNT_PUBLIC_KEYS=%s\nSHOP_SESSION_KEYS=%s\nPOSTGRES_PASSWORD=%s\n",
+		keys.Signing, keys.Public, keys.Session, rand.Text())
 	return err
 }
 

@@ -204,8 +204,8 @@ func (s *settings) store(ctx context.Context, variable string) (session.Store, f
 		return nil, nil
 	}
 	store, closeStore, err := serve.OpenStore(ctx, variable, name)
-	if errors.Is(err, session.ErrUnavailable) {
-		s.errs = append(s.errs, err) // the database's fault, which may pass
+	if errors.Is(err, session.ErrUnavailable) || ctx.Err() != nil {
+		s.errs = append(s.errs, err) // not the environment's fault
 	} else {
 		s.check(variable, err)
 	}

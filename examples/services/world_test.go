@@ -51,6 +51,10 @@ type world struct {
 	// nil where the test has no hand in it.
 	refuse func(bool)
 
+	// told runs after the shop has heard of a logout for the next time; nil where
+	// the test has no hand in it.
+	told func(func())
+
 	processes *processes // nil if they run in the test's own
 
 	suffix string // of its users
@@ -116,12 +120,16 @@ func inProcess(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	var refusing atomic.Bool
+	var told atomic.Pointer[func()]
 	flaky := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/backchannel/logout" && refusing.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		st.Handler.ServeHTTP(w, r)
+		if hook := told.Load(); hook != nil && r.URL.Path == "/backchannel/logout" && told.CompareAndSwap(hook, nil) {
+			(*hook)()
+		}
 	})
 	run := func(name string, sv service) {
 		ctx, stop := context.WithCancel(context.Background())
@@ -143,6 +151,7 @@ func inProcess(t *testing.T) *world {
 		working: func(t *testing.T, _ *browser) { await(t, "the update", entered) },
 		end:     func() { proceed <- struct{}{} },
 		refuse:  refusing.Store,
+		told:    func(hook func()) { told.Store(&hook) },
 	}
 }
 

@@ -106,7 +106,7 @@ func ParseKeys(list string) (Keys, error) {
 	for text := range strings.SplitSeq(list, ",") {
 		b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 		if err != nil || len(b) != ed25519.PublicKeySize {
-			return nil, fmt.Errorf("handover: public key %d is not 32 bytes in base64: `services key` prints it", len(keys)+1)
+			return nil, fmt.Errorf("handover: public key %d is not 32 bytes in base64: `services keys` prints it", len(keys)+1)
 		}
 		keys = append(keys, b)
 	}

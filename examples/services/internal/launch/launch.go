@@ -40,11 +40,14 @@ const WithParent = "SERVICES_WITH_PARENT"
 // readyTime is how long all services may take until they are ready.
 const readyTime = time.Minute
 
-// variables are the services' own. Each service gets those that it needs: the
-// shop has no business with the key that account signs with.
-var variables = []string{
-	"ADDR", "PUBLIC_URL", "SHOP_URL", "ACCOUNT_URL", "GATEWAY_URL", "SHOP_STORE", "ACCOUNT_STORE",
-	"ACCOUNT_SIGNING_KEY", "ACCOUNT_PUBLIC_KEYS", "SHOP_SESSION_KEYS", "SHOP_LAB_DELAY", WithParent,
+// Variables returns the environment variables that are the services' own. Each
+// service gets those that it needs: the shop has no business with the key that
+// account signs with.
+func Variables() []string {
+	return []string{
+		"ADDR", "PUBLIC_URL", "SHOP_URL", "ACCOUNT_URL", "GATEWAY_URL", "SHOP_STORE", "ACCOUNT_STORE",
+		"ACCOUNT_SIGNING_KEY", "ACCOUNT_PUBLIC_KEYS", "SHOP_SESSION_KEYS", "SHOP_LAB_DELAY", WithParent,
+	}
 }
 
 // Keys are the services' keys, as their environment has them.
@@ -144,7 +147,7 @@ func (l *launcher) plan(o Options) (list []*service, public string, err error) {
 	}
 	base := slices.DeleteFunc(slices.Clone(o.Environ), func(line string) bool {
 		name, _, _ := strings.Cut(line, "=")
-		return slices.Contains(variables, name)
+		return slices.Contains(Variables(), name)
 	})
 	with := func(addr string, more ...string) []string {
 		return slices.Concat(base, []string{WithParent + "=1", "ADDR=" + addr, "PUBLIC_URL=" + public, "ACCOUNT_PUBLIC_KEYS=" + keys}, more)
