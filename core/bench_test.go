@@ -49,7 +49,7 @@ func benchRequest(m *session.Manager, ex *benchExchange, mode session.Mode, f fu
 
 // benchSession stores a session whose text has that many bytes, and returns
 // the exchange of its client.
-func benchSession(b *testing.B, m *session.Manager, size int) *benchExchange {
+func benchSession(b testing.TB, m *session.Manager, size int) *benchExchange {
 	b.Helper()
 	ex := &benchExchange{}
 	err := benchRequest(m, ex, session.Exclusive, func(s *session.Session) {

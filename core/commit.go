@@ -125,7 +125,7 @@ func (s *Session) dropAdopted(ctx context.Context) lockState {
 	state := lockReleased
 	if err != nil {
 		state = lockUnknown
-		m.failedInBackground(ctx, err)
+		m.failedInBackground(context.WithoutCancel(ctx), err)
 	}
 	s.lease.endSave(state)
 	return state
@@ -140,7 +140,7 @@ func (s *Session) letGo(ctx context.Context, state lockState) {
 		}
 		m := s.rq.m
 		m.inUse.leave()
-		m.observe(ctx, Event{Kind: EventReleased, Mode: s.mode, Duration: time.Since(s.started)})
+		m.observeSince(ctx, s.started, Event{Kind: EventReleased, Mode: s.mode})
 	}()
 	if s.lease != nil {
 		s.lease.release(ctx, state)
@@ -157,7 +157,8 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 	if s.unsettled != nil && s.lease == nil && !s.abandoned {
 		return s.unsettled // it may have taken effect: making the changes again could count them twice
 	}
-	m, begun := s.rq.m, time.Now()
+	m := s.rq.m
+	begun, silent := m.eventTime(), s.abandoned && !s.removable()
 	save := m.saveContext(ctx)
 	defer save.stop()
 	var err error
@@ -171,8 +172,10 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 	default:
 		err = s.merge(ctx, save)
 	}
-	e := Event{Kind: EventSaved, Mode: s.mode, Duration: time.Since(begun)}
-	if !s.abandoned {
+	e := Event{Kind: EventSaved, Mode: s.mode, Removed: s.abandoned}
+	if s.abandoned {
+		e.Reason = EndAbandoned
+	} else {
 		e.Size = s.content.size
 	}
 	var undone notWrittenError
@@ -190,7 +193,9 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 	if err != nil {
 		e.Kind, e.Err = EventSaveFailed, err
 	}
-	m.observe(ctx, e)
+	if !silent { // nothing of it was ever stored
+		m.observeSince(ctx, begun, e)
+	}
 	return err
 }
 
@@ -307,7 +312,7 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 	}
 	s.wrote(rec, &s.content, true)
 	if token != (Token{}) {
-		s.lease = newLease(m, s.key, token, nil, asked, nil)
+		s.lease = newLease(ctx, m, s.key, token, nil, asked, nil)
 		s.lease.enter()
 		if s.cancel != nil {
 			cancel := s.cancel

@@ -195,12 +195,13 @@ type Config struct {
 	// are dropped (M13). It must be a pure function. Default: Outcome.Failed.
 	Discard func(Outcome) bool
 
-	// Observer is told what happens to sessions. Its methods are called in
-	// the request's goroutine or the background's and must return quickly.
-	// Default: nil, nobody.
+	// Observer is told what happens to sessions, for metrics and traces. It
+	// is called in the request's goroutine or the background's and must return
+	// quickly. Default: nil, nobody, which costs nothing.
 	Observer Observer
 
-	// Logger gets what an operator should know. Default: slog.Default().
+	// Logger gets what an operator should know, at Warn and Error; what may
+	// come with every request, once a minute. Default: slog.Default().
 	Logger *slog.Logger
 }
 

@@ -76,7 +76,7 @@ func (c *claim) ended(ctx context.Context) Ended {
 	}
 	content.owner = rec.Owner
 	e.Session = &Session{
-		rq: &Request{m: c.m, ctx: ctx, ended: true}, mode: Snapshot, started: time.Now(),
+		rq: &Request{m: c.m, ctx: ctx, ended: true}, mode: Snapshot,
 		key: e.Key, rec: *rec, stored: true, over: true, content: content,
 	}
 	return e

@@ -75,7 +75,7 @@ func (g *gate) unlock() {
 // enter waits for the turn and returns the gate, to be given back with leave,
 // and what comes with the turn. A save passes by the queue limit: a request
 // that has done its work must not be refused.
-func (gs *gates) enter(ctx context.Context, key StoreKey, save bool) (g *gate, t turn, waited bool, err error) {
+func (gs *gates) enter(ctx context.Context, key StoreKey, save bool, told *waiting) (g *gate, t turn, waited bool, err error) {
 	g = gs.lock(key)
 	if !g.taken {
 		g.taken = true
@@ -89,6 +89,7 @@ func (gs *gates) enter(ctx context.Context, key StoreKey, save bool) (g *gate, t
 	w := &waiter{ready: make(chan turn, 1), save: save}
 	g.link(w)
 	g.unlock()
+	told.begin()
 
 	select {
 	case t = <-w.ready:
@@ -182,7 +183,7 @@ func (g *gate) leave(t turn) {
 // awaitHolder lets a ReadOnly request wait for the request of this process
 // that holds the lock, if there is one. It waits for that one only, so that
 // later writers cannot starve it (M2).
-func (gs *gates) awaitHolder(ctx context.Context, key StoreKey) (waited bool, err error) {
+func (gs *gates) awaitHolder(ctx context.Context, key StoreKey, told *waiting) (waited bool, err error) {
 	g := gs.lock(key)
 	if !g.holding {
 		g.unlock()
@@ -199,6 +200,7 @@ func (gs *gates) awaitHolder(ctx context.Context, key StoreKey) (waited bool, er
 	g.readers = w
 	g.waiting++
 	g.unlock()
+	told.begin()
 
 	select {
 	case <-w.ready:

@@ -12,6 +12,7 @@ import (
 // (M9).
 type lease struct {
 	m     *Manager
+	ctx   context.Context // of the request, for the Observer
 	token Token
 	taken time.Time // since when the request has the lock
 
@@ -34,8 +35,11 @@ type lease struct {
 const renewals = 3
 
 // newLease returns the lease of a lock that the store was asked for at asked.
-func newLease(m *Manager, key StoreKey, token Token, g *gate, asked time.Time, r *row) *lease {
-	l := &lease{m: m, key: key, token: token, gate: g, taken: time.Now(), row: r}
+func newLease(ctx context.Context, m *Manager, key StoreKey, token Token, g *gate, asked time.Time, r *row) *lease {
+	if c, ok := ctx.(*lazyContext); ok {
+		ctx = c.parent // which outlives the acquire or the save
+	}
+	l := &lease{m: m, ctx: ctx, key: key, token: token, gate: g, taken: time.Now(), row: r}
 	l.mu.Lock() // the timer may fire before it is assigned
 	l.timer = time.AfterFunc(l.nextRenewal(m.cfg.LockLease/renewals-l.taken.Sub(asked)), l.renew)
 	l.mu.Unlock()
@@ -97,14 +101,17 @@ func (l *lease) lose() {
 	l.lost = true
 	g, onLost := l.gate, l.onLost
 	l.gate = nil
+	held := time.Since(l.taken)
+	// With l.mu locked: the request, whose context this is, does not end
+	// meanwhile.
+	l.m.observe(l.ctx, Event{Kind: EventLockLost, Mode: Exclusive, Duration: held, Err: ErrLockLost})
 	l.mu.Unlock()
 	l.giveUp()
 	if g != nil {
 		g.leave(turn{})
 	}
-	l.m.observe(l.m.background.ctx, Event{Kind: EventLockLost, Mode: Exclusive, Duration: time.Since(l.taken), Err: ErrLockLost})
 	l.m.cfg.Logger.Warn("session: a request lost its lock while it ran; its unsaved changes will be refused",
-		"held", time.Since(l.taken).Round(time.Millisecond))
+		"held", held.Round(time.Millisecond))
 	if onLost != nil {
 		onLost()
 	}
@@ -196,7 +203,7 @@ func (l *lease) release(ctx context.Context, state lockState) {
 			err := l.m.storeCall(context.WithoutCancel(ctx), "release", func(ctx context.Context) error {
 				return l.m.store.Release(ctx, l.key, l.token)
 			})
-			l.m.failedInBackground(ctx, err) // the lock ends with its lease
+			l.m.failedInBackground(context.WithoutCancel(ctx), err) // the lock ends with its lease
 		case lockUnknown:
 			l.giveUp()
 		}

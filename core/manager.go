@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,8 @@ type Manager struct {
 	store      Store
 	watcher    Watcher    // nil if the store cannot wake
 	owners     OwnerIndex // nil if the store cannot find an owner's sessions
+	iterator   Iterator   // nil if the store cannot list its sessions
+	pinger     Pinger     // nil if the store cannot tell whether it works
 	cfg        Config
 	keys       *keyring // nil: nothing is encrypted
 	gates      *gates
@@ -26,6 +29,9 @@ type Manager struct {
 	ends       ends
 	inUse      inUse
 	warned     atomic.Bool // that the cookie needs TLS
+	unreadable seldom      // of sessions that cannot be read
+	failed     seldom      // of work in the background
+	panicked   seldom      // of an Observer that did
 }
 
 // New returns a Manager that keeps its sessions in store. It copies cfg, fills
@@ -52,9 +58,12 @@ func New(store Store, cfg Config) (*Manager, error) {
 		cfg.Logger.Warn("session: Config.Unencrypted is set: whoever can write to the store can replace sessions by unencrypted ones; unset it when all are encrypted")
 	}
 	m.owners, _ = store.(OwnerIndex)
+	m.iterator, _ = store.(Iterator)
+	m.pinger, _ = store.(Pinger)
 	if cfg.MaxSessionsPerOwner > 0 && m.owners == nil {
 		return nil, fmt.Errorf("session: Config.MaxSessionsPerOwner is %d: the store, a %T, cannot find an owner's sessions: take one that implements OwnerIndex, or leave it unset", cfg.MaxSessionsPerOwner, store)
 	}
+	m.observeStore()
 	m.ends.m = m
 	m.keepAlive = newKeepAlive(m)
 	m.reaper = startReaper(m)
@@ -162,11 +171,10 @@ func (m *Manager) Ping(ctx context.Context) error {
 		return err
 	}
 	defer m.inUse.leave()
-	p, ok := m.store.(Pinger)
-	if !ok {
+	if m.pinger == nil {
 		return nil
 	}
-	return m.storeCall(ctx, "ping", p.Ping)
+	return m.storeCall(ctx, "ping", m.pinger.Ping)
 }
 
 // Close stops what New started, waits until the sessions in use are released
@@ -333,11 +341,5 @@ func (m *Manager) failedInBackground(ctx context.Context, err error) {
 		return
 	}
 	m.observe(ctx, Event{Kind: EventBackground, Err: err})
-	m.cfg.Logger.Debug("session: background work failed", "error", err)
-}
-
-func (m *Manager) observe(ctx context.Context, e Event) {
-	if m.cfg.Observer != nil {
-		m.cfg.Observer.Observe(ctx, e)
-	}
+	m.failed.log(ctx, m.cfg.Logger, slog.LevelWarn, "session: background work failed", "error", err)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -19,7 +20,7 @@ func (rq *Request) open(ctx context.Context, mode Mode) (s *Session, waited bool
 		}
 	}()
 	if s, waited, err = rq.find(ctx, mode); s != nil {
-		s.started = time.Now()
+		s.started = m.eventTime()
 	}
 	return s, waited, err
 }
@@ -72,7 +73,10 @@ func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool
 			found.lease.release(ctx, lockHeld)
 		}
 		m.observe(ctx, Event{Kind: EventCorrupt, Mode: mode, Err: err})
-		m.cfg.Logger.Error("session: a stored session cannot be read; it is left alone and its client gets a new one", "error", err)
+		// A client that puts nothing into its new session keeps coming with
+		// the old ID.
+		m.unreadable.log(ctx, m.cfg.Logger, slog.LevelError,
+			"session: a stored session cannot be read; it is left alone and its client gets a new one", "error", err)
 	default:
 		return nil, waited, err
 	}

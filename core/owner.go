@@ -11,7 +11,7 @@ var errNoOwner = errors.New("the owner is empty: that is nobody's")
 
 // cannot is the error of what the store has no optional interface for.
 func (m *Manager) cannot(what, needed string) error {
-	return fmt.Errorf("session: %s: the store, a %T, does not implement %s: %w", what, m.store, needed, errors.ErrUnsupported)
+	return fmt.Errorf("session: %s: the store, a %T, does not implement %s: %w", what, m.provider(), needed, errors.ErrUnsupported)
 }
 
 // Sessions streams what there is to tell of every live session of the
@@ -22,12 +22,11 @@ func (m *Manager) cannot(what, needed string) error {
 // error is errors.ErrUnsupported.
 func (m *Manager) Sessions(ctx context.Context) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		store, ok := m.store.(Iterator)
-		if !ok {
+		if m.iterator == nil {
 			yield(Info{}, m.cannot("Sessions", "Iterator"))
 			return
 		}
-		for info, err := range store.All(ctx, m.cfg.Namespace) {
+		for info, err := range m.iterator.All(ctx, m.cfg.Namespace) {
 			if err != nil {
 				yield(Info{}, fmt.Errorf("session: Sessions: %w", err))
 				return

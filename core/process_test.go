@@ -48,6 +48,7 @@ func start(t testing.TB, store session.Store, cfg session.Config) *process {
 		if left := p.Leftovers(); left != "" {
 			t.Errorf("left behind: %s", left)
 		}
+		p.events.balance(t)
 	})
 	return p
 }
@@ -162,6 +163,34 @@ func (ev *events) count(kind session.EventKind) (n int) {
 		}
 	}
 	return n
+}
+
+// balance fails the test if ever more sessions were released than acquired, or
+// more requests had ended their wait than begun one, or if that is not even at
+// the end.
+func (ev *events) balance(t testing.TB) {
+	t.Helper()
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	var held, waiting int
+	for _, e := range ev.list {
+		switch e.Kind {
+		case session.EventAcquired:
+			held++
+		case session.EventReleased:
+			held--
+		case session.EventWaiting:
+			waiting++
+		case session.EventWaited:
+			waiting--
+		}
+		if held < 0 || waiting < 0 {
+			t.Errorf("the observer hears of %d sessions held, %d requests waiting, after %v", held, waiting, e.Kind)
+		}
+	}
+	if held != 0 || waiting != 0 {
+		t.Errorf("in the end the observer has heard of %d sessions held, %d requests waiting", held, waiting)
+	}
 }
 
 // silent hides everything but session.Store: it cannot wake anybody.

@@ -8,10 +8,7 @@ import (
 // remove ends the session and takes its cookie away, whoever holds it: a
 // logout wins over every request in flight (M15).
 func (s *Session) remove(save context.Context) error {
-	if s.removed {
-		return nil
-	}
-	if s.stored || s.unsettled != nil {
+	if s.removable() {
 		if err := s.removeStored(save); err != nil {
 			return err
 		}
@@ -20,6 +17,9 @@ func (s *Session) remove(save context.Context) error {
 	s.removed = true
 	return nil
 }
+
+// removable reports whether a store may have the session. s.mu is locked.
+func (s *Session) removable() bool { return !s.removed && (s.stored || s.unsettled != nil) }
 
 func (s *Session) removeStored(save context.Context) error {
 	m, reason, token := s.rq.m, s.endReason(), Token{}

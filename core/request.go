@@ -145,16 +145,7 @@ func (rq *Request) acquire(ctx context.Context, modes []Mode) (*Session, error) 
 	if before != nil && before.mode.covers(mode) { // another goroutine may release it at any time
 		return before, nil
 	}
-	begun := time.Now()
-	s, waited, err := rq.replace(ctx, before, mode)
-	e := Event{Kind: EventAcquired, Mode: mode, Duration: time.Since(begun), Waited: waited, Err: err}
-	if err != nil {
-		e.Kind = EventAcquireFailed
-	} else {
-		e.Duration = s.started.Sub(begun) // without OnStart
-	}
-	rq.m.observe(ctx, e)
-	return s, err
+	return rq.replace(ctx, before, mode)
 }
 
 // endAcquire notes the session that was acquired, nil if none was, and lets
@@ -211,13 +202,33 @@ func (rq *Request) beginAcquire(ctx context.Context, mode Mode) (*Session, error
 	return s, nil
 }
 
-// replace acquires anew, in place of a session held in a weaker mode.
-func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (s *Session, waited bool, err error) {
+// replace acquires anew, in place of a session held in a weaker mode. The
+// Observer is told before anybody else can have the session, so that its
+// release comes later.
+func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (s *Session, err error) {
 	defer func() {
 		if ended := rq.endAcquire(s); ended && s != nil { // a goroutine of the handler was still waiting
 			s, err = nil, errors.Join(ErrNoSession, s.finishDiscarding(ctx))
 		}
 	}()
+	begun := rq.m.eventTime()
+	s, waited, err := rq.take(ctx, before, mode)
+	e := Event{Kind: EventAcquired, Mode: mode, Waited: waited}
+	if err != nil {
+		e.Kind, e.Err = EventAcquireFailed, err
+	}
+	rq.m.observeSince(ctx, begun, e)
+	if s != nil && s.isNew && !s.unused && rq.m.cfg.OnStart != nil {
+		if err = s.start(ctx); err != nil {
+			s = nil
+		}
+	}
+	return s, err
+}
+
+// take is replace but for what else is told and done. A session that is unused
+// was started in another mode.
+func (rq *Request) take(ctx context.Context, before *Session, mode Mode) (s *Session, waited bool, err error) {
 	if before != nil {
 		if s = before.takeOver(ctx, mode); s != nil {
 			return s, false, nil
@@ -229,13 +240,7 @@ func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (s *
 			return nil, false, err
 		}
 	}
-	s, waited, err = rq.open(ctx, mode)
-	if s != nil && s.isNew && rq.m.cfg.OnStart != nil {
-		if err = s.start(ctx); err != nil {
-			s = nil
-		}
-	}
-	return s, waited, err
+	return rq.open(ctx, mode)
 }
 
 // NeedsCommit reports whether something must be stored, or a cookie set,

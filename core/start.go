@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // startingKey finds, in the context that OnStart gets, the session that is
@@ -37,7 +36,7 @@ func (s *Session) start(ctx context.Context) error {
 	if !rq.canTell() {
 		return nil
 	}
-	begun, done := time.Now(), false
+	begun, done := rq.m.eventTime(), false
 	s.mu.Lock()
 	s.starting, s.dirty = true, true
 	s.mu.Unlock()
@@ -47,7 +46,7 @@ func (s *Session) start(ctx context.Context) error {
 		}
 	}()
 	err := rq.m.cfg.OnStart(context.WithValue(ctx, startingKey{rq}, s), s)
-	rq.m.observe(ctx, Event{Kind: EventStarted, Mode: s.mode, Duration: time.Since(begun), Err: err})
+	rq.m.observeSince(ctx, begun, Event{Kind: EventStarted, Mode: s.mode, Err: err})
 	if err != nil {
 		return fmt.Errorf("session: OnStart: %w", err)
 	}
@@ -75,10 +74,9 @@ func (s *Session) takeOver(ctx context.Context, mode Mode) *Session {
 	if s.cancel != nil {
 		s.cancel(ErrReleased)
 	}
-	now := time.Now()
-	s.rq.m.observe(ctx, Event{Kind: EventReleased, Mode: s.mode, Duration: now.Sub(s.started)})
+	s.rq.m.observeSince(ctx, s.started, Event{Kind: EventReleased, Mode: s.mode})
 	return &Session{
-		rq: s.rq, mode: mode, isNew: true, started: now,
+		rq: s.rq, mode: mode, isNew: true, started: s.rq.m.eventTime(),
 		id: s.id, key: s.key, rec: s.rec, content: s.content, dirty: true, unused: true,
 	}
 }

@@ -125,6 +125,7 @@ type remoteWait struct {
 	poll    time.Duration // the next polling interval
 	holder  Holder        // who had the lock when it was looked at last
 	uncount func()
+	told    *waiting
 }
 
 // begin counts the request as waiting, and watches. After it the caller must
@@ -137,6 +138,7 @@ func (w *remoteWait) begin(first, save bool) (err error) {
 			return err
 		}
 	}
+	w.told.begin()
 	w.watch()
 	return nil
 }
@@ -224,11 +226,14 @@ type lockOptions struct {
 // and create is not nil, it makes it, locked. A lease that is returned must be
 // released.
 func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Record, l *lease, waited bool, err error) {
-	g, t, waited, err := m.gates.enter(ctx, key, o.save)
+	told := waiting{m: m, ctx: ctx, mode: Exclusive, silent: o.save}
+	defer func() { told.end(err) }()
+	g, t, waited, err := m.gates.enter(ctx, key, o.save, &told)
 	if err != nil {
 		return Record{}, nil, waited, err
 	}
-	w, pass := remoteWait{m: m, key: key}, turn{}
+	w, pass := remoteWait{m: m, key: key, told: &told}, turn{}
+	var lapse lapse
 	defer func() {
 		w.end()
 		if l == nil { // nor if the store panics does the turn stay
@@ -237,6 +242,7 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 		}
 	}()
 	if t.yield {
+		told.begin()
 		if err = m.letOthersGo(ctx); err != nil {
 			pass.yield = true
 			return Record{}, nil, true, err
@@ -245,7 +251,7 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 	token := NewToken()
 	if h := t.handed; h != nil {
 		if h.fresh() {
-			return h.rec, newLease(m, key, h.token, g, h.asked, t.row), true, nil
+			return h.rec, newLease(ctx, m, key, h.token, g, h.asked, t.row), true, nil
 		}
 		token = h.token
 	}
@@ -264,7 +270,9 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 		waited = waited || w.begun()
 		if err == nil {
 			g.hold()
-			return rec, newLease(m, key, token, g, asked, t.row), waited, nil
+			l = newLease(ctx, m, key, token, g, asked, t.row)
+			lapse.tell(ctx, m, asked)
+			return rec, l, waited, nil
 		}
 		var held *LockedError
 		if !errors.As(err, &held) {
@@ -275,6 +283,7 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 		}
 		t.row.end() // another process has come between
 		t.row = nil
+		lapse.saw(m, held)
 		if !w.begun() {
 			if err = w.begin(true, o.save); err != nil {
 				return Record{}, nil, false, err
@@ -292,7 +301,9 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 // read loads the session for a ReadOnly request: it waits for the writer that
 // is under way when it comes, and for no later one (M2).
 func (m *Manager) read(ctx context.Context, key StoreKey) (rec Record, waited bool, err error) {
-	waited, err = m.gates.awaitHolder(ctx, key)
+	told := waiting{m: m, ctx: ctx, mode: ReadOnly}
+	defer func() { told.end(err) }()
+	waited, err = m.gates.awaitHolder(ctx, key, &told)
 	if err != nil {
 		return Record{}, waited, err
 	}
@@ -301,7 +312,7 @@ func (m *Manager) read(ctx context.Context, key StoreKey) (rec Record, waited bo
 		return rec, true, err
 	}
 	var writer Holder
-	w := remoteWait{m: m, key: key}
+	w := remoteWait{m: m, key: key, told: &told}
 	defer w.end()
 	for {
 		rec, err = m.load(ctx, key, true)

@@ -146,43 +146,75 @@ func (b *bomb) Observe(context.Context, session.Event) { b.explode() }
 // TestA4_PanicInTheHook: what panics is a function of the user's, which the
 // core calls at the end of the request or before the headers.
 func TestA4_PanicInTheHook(t *testing.T) {
-	for hook, plant := range map[string]func(*session.Config, *bomb){
-		"Observer": func(cfg *session.Config, b *bomb) { cfg.Observer = b },
-		"Discard": func(cfg *session.Config, b *bomb) {
-			cfg.Discard = func(out session.Outcome) bool {
-				b.explode()
-				return out.Failed()
-			}
-		},
+	for name, handler := range map[string]func(http.ResponseWriter){
+		"nothing written": func(http.ResponseWriter) {},
+		"held":            func(w http.ResponseWriter) { io.WriteString(w, "held") },
+		"flushed":         func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
+		"panicking":       func(http.ResponseWriter) { panic("in the hook") },
 	} {
-		for name, handler := range map[string]func(http.ResponseWriter){
-			"nothing written": func(http.ResponseWriter) {},
-			"held":            func(w http.ResponseWriter) { io.WriteString(w, "held") },
-			"flushed":         func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
-			"panicking":       func(http.ResponseWriter) { panic("in the hook") },
-		} {
-			for _, stubborn := range []bool{false, true} {
-				t.Run(fmt.Sprint(hook, ", ", name, ", always ", stubborn), func(t *testing.T) {
-					var recovered any
-					var b bomb
-					b.stubborn.Store(stubborn)
-					s := newStore()
-					mgr := newManager(t, s, func(cfg *session.Config) { plant(cfg, &b) })
-					f := serveOn(t, s, mgr, recoverer(&recovered, httpsession.New(mgr)(http.HandlerFunc(
-						func(w http.ResponseWriter, r *http.Request) {
-							set(t, r, "after")
-							b.armed.Store(true)
-							handler(w)
-						}))))
-					f.seed("before")
-					f.want(f.get(), 500, "")
-					if recovered != "in the hook" {
-						t.Errorf("recovered %v", recovered)
+		for _, stubborn := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", always ", stubborn), func(t *testing.T) {
+				var recovered any
+				var b bomb
+				b.stubborn.Store(stubborn)
+				s := newStore()
+				mgr := newManager(t, s, func(cfg *session.Config) {
+					cfg.Discard = func(out session.Outcome) bool {
+						b.explode()
+						return out.Failed()
 					}
-					b.armed.Store(false)
-					f.wantFree()
 				})
-			}
+				f := serveOn(t, s, mgr, recoverer(&recovered, httpsession.New(mgr)(http.HandlerFunc(
+					func(w http.ResponseWriter, r *http.Request) {
+						set(t, r, "after")
+						b.armed.Store(true)
+						handler(w)
+					}))))
+				f.seed("before")
+				f.want(f.get(), 500, "")
+				if recovered != "in the hook" {
+					t.Errorf("recovered %v", recovered)
+				}
+				b.armed.Store(false)
+				f.wantFree()
+			})
+		}
+	}
+}
+
+// TestPanicInTheObserver: whatever an Observer does, the reply is the same.
+func TestPanicInTheObserver(t *testing.T) {
+	for name, c := range map[string]struct {
+		handler func(http.ResponseWriter)
+		status  int
+		stored  string
+	}{
+		"nothing written": {func(http.ResponseWriter) {}, 200, "after"},
+		"held":            {func(w http.ResponseWriter) { w.WriteHeader(201) }, 201, "after"},
+		"flushed":         {func(w http.ResponseWriter) { w.(http.Flusher).Flush() }, 200, "after"},
+		"panicking":       {func(http.ResponseWriter) { panic("in the handler") }, 500, "before"},
+	} {
+		for _, stubborn := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", always ", stubborn), func(t *testing.T) {
+				var recovered any
+				var b bomb
+				b.stubborn.Store(stubborn)
+				s := newStore()
+				mgr := newManager(t, s, func(cfg *session.Config) { cfg.Observer = &b })
+				f := serveOn(t, s, mgr, recoverer(&recovered, httpsession.New(mgr)(http.HandlerFunc(
+					func(w http.ResponseWriter, r *http.Request) {
+						set(t, r, "after")
+						b.armed.Store(true)
+						c.handler(w)
+					}))))
+				f.seed("before")
+				f.want(f.get(), c.status, "")
+				if recovered != nil && recovered != "in the handler" {
+					t.Errorf("recovered %v", recovered)
+				}
+				f.wantStored(c.stored)
+				f.wantFree()
+			})
 		}
 	}
 }
