@@ -3,6 +3,7 @@ package otelsession_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,7 +39,9 @@ func newObserver(t testing.TB, cfg otelsession.Config) *otelsession.Observer {
 
 // hotEvents are those of every request.
 var hotEvents = []session.Event{
+	{Kind: session.EventStoreCall, Op: session.OpAcquire, Duration: time.Millisecond, Size: 1000},
 	{Kind: session.EventAcquired, Duration: time.Millisecond},
+	{Kind: session.EventStoreCall, Op: session.OpSave, Duration: time.Millisecond, Size: 1000},
 	{Kind: session.EventSaved, Duration: time.Millisecond, Size: 1000},
 	{Kind: session.EventReleased, Duration: time.Millisecond},
 }
@@ -49,8 +52,11 @@ func TestNoAllocations(t *testing.T) {
 	for name, meters := range map[string]metric.MeterProvider{"SDK": newMeters(), "no SDK": noMetrics} {
 		o := newObserver(t, otelsession.Config{MeterProvider: meters, TracerProvider: noTraces})
 		ctx := t.Context()
-		for _, e := range append(hotEvents, session.Event{Kind: session.EventConflict}, session.Event{Kind: session.EventLockLost},
-			session.Event{Kind: session.EventUnknownID}, session.Event{Kind: session.EventAcquireFailed, Err: session.ErrQueueFull}) {
+		events := slices.Concat(hotEvents, []session.Event{{Kind: session.EventAcquireFailed, Err: session.ErrQueueFull}})
+		for k := session.EventKind(1); k.String() != "unknown"; k++ {
+			events = append(events, session.Event{Kind: k})
+		}
+		for _, e := range events {
 			if n := testing.AllocsPerRun(100, func() { o.Observe(ctx, e) }); n != 0 {
 				t.Errorf("%s: %v: %v allocations", name, e.Kind, n)
 			}
@@ -58,8 +64,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkObserve is the three events of a request that acquires and saves.
-// Beside it, the least that OpenTelemetry's API makes them cost: the four
+// BenchmarkObserve is the five events of a request that acquires and saves.
+// Beside it, the least that OpenTelemetry's API makes them cost: the eight
 // measurements alone.
 func BenchmarkObserve(b *testing.B) {
 	tracers := sdktrace.NewTracerProvider()
@@ -92,7 +98,7 @@ func BenchmarkObserve(b *testing.B) {
 		opts := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("session.mode", "exclusive")))}
 		b.ReportAllocs()
 		for b.Loop() {
-			for range 4 {
+			for range 8 {
 				h.Record(context.Background(), .001, opts...)
 			}
 		}

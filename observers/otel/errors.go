@@ -3,6 +3,7 @@ package otelsession
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -32,6 +33,7 @@ var classes = [...]struct {
 	{session.ErrConflict, "conflict"},
 	{session.ErrRenewed, "renewed"},
 	{session.ErrHeadersSent, "headers_sent"},
+	{session.ErrTooManySessions, "too_many_sessions"},
 	{session.ErrTooLarge, "too_large"},
 	{session.ErrCorrupt, "corrupt"},
 	{session.ErrReadOnly, "read_only"},
@@ -57,6 +59,14 @@ func classOf(err error) class {
 		}
 	}
 	return numClasses - 1
+}
+
+// answers are what a store says while all is well with it.
+var answers = [...]error{session.ErrNotFound, session.ErrExists, session.ErrLocked, session.ErrConflict, session.ErrLockLost, session.ErrRenewed}
+
+// isAnswer reports whether err is one of them.
+func isAnswer(err error) bool {
+	return slices.ContainsFunc(answers[:], func(answer error) bool { return errors.Is(err, answer) })
 }
 
 func (c class) attribute() attribute.KeyValue { return errorKey.String(classes[c].name) }

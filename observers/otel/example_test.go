@@ -65,4 +65,6 @@ func Example() {
 	// session.hold.duration in s
 	// session.save.duration in s
 	// session.save.size in By
+	// session.store.duration in s
+	// session.store.io in By
 }

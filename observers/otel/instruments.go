@@ -9,10 +9,14 @@ import (
 // instruments are all that this package measures. README.md has them in a
 // table.
 type instruments struct {
-	acquireDuration, holdDuration, saveDuration metric.Float64Histogram
-	saveSize                                    metric.Int64Histogram
+	acquireDuration, waitDuration, holdDuration, saveDuration, storeDuration metric.Float64Histogram
+	startDuration, endDuration                                               metric.Float64Histogram
+	saveSize                                                                 metric.Int64Histogram
 
-	lockLosses, conflicts, unknownIDs, corruptReads, backgroundFailures metric.Int64Counter
+	waitingRequests metric.Int64UpDownCounter
+
+	lockTakeovers, lockLosses, conflicts, unknownIDs, corruptReads metric.Int64Counter
+	storeIO, backgroundFailures, endLosses, ownerLimitHits         metric.Int64Counter
 }
 
 // Where the histograms' buckets end, unless a View of the SDK says otherwise.
@@ -37,14 +41,27 @@ func newInstruments(m metric.Meter) (in instruments, err error) {
 	}
 	in.acquireDuration = duration("session.acquire.duration",
 		"How long requests took to get their session, the wait for other requests included.")
+	in.waitDuration = duration("session.wait.duration",
+		"How long requests that had to wait for others did so.")
 	in.holdDuration = duration("session.hold.duration",
 		"How long requests held their session.")
 	in.saveDuration = duration("session.save.duration",
 		"How long it took to store a session's changes, or to remove it, repeats included.")
+	in.storeDuration = duration("session.store.duration",
+		"How long the store took for a call.")
+	in.startDuration = duration("session.start.duration",
+		"How long OnStart took for a new session.")
+	in.endDuration = duration("session.end.duration",
+		"How long OnEnd took for the end of a session.")
 	var e error
 	in.saveSize, e = m.Int64Histogram("session.save.size", metric.WithUnit("By"), bytes,
 		metric.WithDescription("Length of the names and values of sessions that were stored."))
 	err = errors.Join(err, e)
+	in.waitingRequests, e = m.Int64UpDownCounter("session.waiting_requests", metric.WithUnit("{request}"),
+		metric.WithDescription("Requests that wait for others to get their session."))
+	err = errors.Join(err, e)
+	in.lockTakeovers = counter("session.lock.takeovers", "{lock}",
+		"Locks that requests waited for until their leases had run out.")
 	in.lockLosses = counter("session.lock.losses", "{lock}",
 		"Locks that requests lost while they ran.")
 	in.conflicts = counter("session.conflicts", "{conflict}",
@@ -53,6 +70,12 @@ func newInstruments(m metric.Meter) (in instruments, err error) {
 		"Requests that presented an ID that the store does not know.")
 	in.corruptReads = counter("session.corrupt_reads", "{read}",
 		"Reads of stored sessions whose content could not be made out.")
+	in.storeIO = counter("session.store.io", "By",
+		"Content of sessions that the store has taken and given.")
+	in.endLosses = counter("session.end.losses", "{session}",
+		"Ends of sessions that OnEnd failed to hear of too often.")
+	in.ownerLimitHits = counter("session.owner_limit.hits", "{session}",
+		"Sessions that were ended, or not begun, because their owner had too many.")
 	in.backgroundFailures = counter("session.background.failures", "{failure}",
 		"Work in the background that failed or was dropped.")
 	return in, err

@@ -40,6 +40,7 @@ func TestErrorTypes(t *testing.T) {
 		{session.ErrRenewed, "renewed"},
 		{session.ErrHeadersSent, "headers_sent"},
 		{session.ErrTooLarge, "too_large"},
+		{session.ErrTooManySessions, "too_many_sessions"},
 		{session.ErrCorrupt, "corrupt"},
 		{session.ErrUnavailable, "unavailable"},
 		{session.ErrNoSession, "no_session"},
@@ -54,7 +55,7 @@ func TestErrorTypes(t *testing.T) {
 			s := start(t, session.Config{})
 			s.observer.Observe(t.Context(), session.Event{Kind: session.EventSaveFailed, Err: fmt.Errorf("wrapped: %w", c.err)})
 			compare(t, "measurements", s.metrics(), []string{
-				"session.save.duration s error.type=" + c.want + ",session.mode=exclusive: 1, 0",
+				"session.save.duration s error.type=" + c.want + ",session.mode=exclusive,session.removed=false: 1, 0",
 			})
 		})
 	}
@@ -66,7 +67,7 @@ func TestStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, session.Config{})
 		for kind := range 256 {
-			if kind == 0 || session.EventKind(kind) > session.EventBackground {
+			if session.EventKind(kind).String() == "unknown" {
 				s.observer.Observe(t.Context(), session.Event{Kind: session.EventKind(kind), Duration: time.Second})
 			}
 		}

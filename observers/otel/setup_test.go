@@ -1,6 +1,7 @@
 package otelsession_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -54,6 +55,12 @@ type service struct {
 // When the test ends, nothing exported may name a session.
 func start(t *testing.T, cfg session.Config) *service {
 	t.Helper()
+	return startWith(t, cfg, otelsession.Config{})
+}
+
+// startWith is start with more for otelsession.New than the providers.
+func startWith(t *testing.T, cfg session.Config, ocfg otelsession.Config) *service {
+	t.Helper()
 	store := memstore.New()
 	s := &service{
 		t: t, store: store, faults: sessiontest.NewFaults(store), secrets: []string{owner},
@@ -62,11 +69,13 @@ func start(t *testing.T, cfg session.Config) *service {
 	s.tracers = sdktrace.NewTracerProvider(sdktrace.WithSyncer(s.spans))
 	s.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader))
 	var err error
-	s.observer, err = otelsession.New(otelsession.Config{MeterProvider: s.meters, TracerProvider: s.tracers})
+	ocfg.MeterProvider, ocfg.TracerProvider = s.meters, s.tracers
+	s.observer, err = otelsession.New(ocfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Observer, cfg.Logger, cfg.ReapInterval = s.observer, slog.New(slog.DiscardHandler), -1
+	cfg.Observer, cfg.Logger = s.observer, slog.New(slog.DiscardHandler)
+	cfg.ReapInterval = cmp.Or(cfg.ReapInterval, -1)
 	if s.Manager, err = session.New(s.faults.Store, cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -151,13 +160,18 @@ func forms(key session.StoreKey) []string {
 	}
 }
 
+// keyOf returns the key of a session, and forgets the spans of asking for it.
+func (s *service) keyOf(id string) (key session.StoreKey) {
+	s.t.Helper()
+	s.request(id, session.Snapshot, func(sess *session.Session) { key = sess.StoreKey() })
+	s.spans.Reset()
+	return key
+}
+
 // damage cuts off the end of what is stored of a session.
 func (s *service) damage(t *testing.T, id string) {
 	t.Helper()
-	var key session.StoreKey
-	s.request(id, session.Snapshot, func(sess *session.Session) { key = sess.StoreKey() })
-	s.spans.Reset()
-	token := session.NewToken()
+	key, token := s.keyOf(id), session.NewToken()
 	rec, err := s.store.Acquire(t.Context(), key, token, time.Minute)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,14 @@ import (
 	session "github.com/sessionstate/sessionstate/core"
 )
 
+// operationSpans are the names of the spans of the store's calls.
+var operationSpans = func() (names [len(operationNames)]string) {
+	for op, name := range operationNames {
+		names[op] = "session.store." + name
+	}
+	return names
+}()
+
 // span makes a span of what has just ended, below the request's.
 func (o *Observer) span(ctx context.Context, name string, e session.Event, attrs *options) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
@@ -20,7 +28,7 @@ func (o *Observer) span(ctx context.Context, name string, e session.Event, attrs
 	if hasSize(e) {
 		s.SetAttributes(sizeKey.Int(e.Size))
 	}
-	if e.Err != nil {
+	if e.Err != nil && (e.Kind != session.EventStoreCall || !isAnswer(e.Err)) {
 		s.SetStatus(codes.Error, "") // error.type says what
 	}
 	s.End(trace.WithTimestamp(now))
