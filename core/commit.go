@@ -55,15 +55,6 @@ func (s *Session) needsCommit() bool {
 	return s.dirty || s.renew || s.abandoned && !s.removed || s.cookieDue
 }
 
-// commitKeeping is Save for a reply whose headers are about to go out.
-func (s *Session) commitKeeping(ctx context.Context) error {
-	if err := s.lock(); err != nil {
-		return nil // released meanwhile: nothing is left to be stored
-	}
-	defer s.mu.Unlock()
-	return s.commit(ctx, true)
-}
-
 // finish is Release at the end of the request.
 func (s *Session) finish(ctx context.Context) error {
 	if err := s.lock(); err != nil {

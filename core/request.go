@@ -61,7 +61,8 @@ type Request struct {
 	acquired    chan struct{} // closed when it is over; made by who waits for that
 	headersSent bool
 	failed      bool // the reply is an error in place of the handler's: nothing more is stored
-	ended       bool
+	ended       bool // Finish has begun
+	finished    bool // Finish has returned: the exchange must not be used any more
 	cookie      func() // tells the client what was stored last; nil if there is nothing to tell
 }
 
@@ -257,21 +258,42 @@ func (rq *Request) NeedsCommit() bool {
 // refused with ErrHeadersSent. If it returns an error, the headers must not go
 // out as they are: the client gets an error reply instead.
 func (rq *Request) BeforeReply(ctx context.Context, out Outcome) error {
-	return rq.beforeHeaders(ctx, out, (*Session).commitKeeping)
+	return rq.beforeHeaders(out, func(s *Session) error { return s.commit(ctx, true) })
 }
 
 // BeforeHijack is BeforeReply for a connection that leaves HTTP: it stores and
 // sets the cookie, and releases the session too, so that a WebSocket does not
 // block its user.
 func (rq *Request) BeforeHijack(ctx context.Context, out Outcome) error {
-	return rq.beforeHeaders(ctx, out, (*Session).finish)
+	return rq.beforeHeaders(out, func(s *Session) error { return s.commitAndLetGo(ctx) })
 }
 
-func (rq *Request) beforeHeaders(ctx context.Context, out Outcome, commit func(*Session, context.Context) error) error {
-	var err error
-	if s := rq.inHand(); s != nil && (s.isAbandoned() || !rq.m.cfg.Discard(out)) {
-		err = commit(s, ctx)
+// beforeHeaders holds the session's lock until the headers count as sent: a
+// goroutine of the handler must not renew and save the session in between,
+// since its client would not be told.
+func (rq *Request) beforeHeaders(out Outcome, commit func(*Session) error) error {
+	s := rq.inHand()
+	if s == nil {
+		rq.headersDecided(nil)
+		return nil
 	}
+	discard := rq.m.cfg.Discard(out)
+	if s.lock() != nil { // released meanwhile: nothing is left to be stored
+		rq.headersDecided(nil)
+		return nil
+	}
+	defer s.mu.Unlock()
+	var err error
+	if s.abandoned || !discard {
+		err = commit(s)
+	}
+	rq.headersDecided(err)
+	return err
+}
+
+// headersDecided notes that the headers go out as they are, or not at all if
+// there is an error.
+func (rq *Request) headersDecided(err error) {
 	rq.mu.Lock()
 	defer rq.mu.Unlock()
 	if err != nil {
@@ -279,7 +301,6 @@ func (rq *Request) beforeHeaders(ctx context.Context, out Outcome, commit func(*
 	} else {
 		rq.headersSent = true
 	}
-	return err
 }
 
 // Finish ends the request's use of its session: it stores the changes and
@@ -294,6 +315,7 @@ func (rq *Request) Finish(ctx context.Context, out Outcome) error {
 		return nil
 	}
 	rq.ended = true
+	defer rq.finish()
 	s, failed := rq.session, rq.failed
 	if s == nil && !rq.acquiring && !rq.m.cfg.SkipKeepAliveWhenUnused {
 		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch, rq.m.cfg.RefreshInterval) {
@@ -312,6 +334,12 @@ func (rq *Request) Finish(ctx context.Context, out Outcome) error {
 	return s.finish(ctx)
 }
 
+func (rq *Request) finish() {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	rq.finished = true
+}
+
 // RestoreCookie sets the cookie of what was stored so far again, after the
 // adapter or its error handler has wiped the reply's headers.
 func (rq *Request) RestoreCookie() {
@@ -328,7 +356,9 @@ func (rq *Request) tell(id string, maxAge time.Duration) {
 	rq.mu.Lock()
 	defer rq.mu.Unlock()
 	rq.idRead, rq.id = true, id
-	if rq.headersSent {
+	// While an error handler writes its reply, a goroutine that the handler has
+	// left behind must not touch the headers; Finish may.
+	if rq.headersSent || rq.finished || rq.failed && !rq.ended {
 		return
 	}
 	rq.m.warnPlain(rq.ex)
@@ -347,7 +377,7 @@ func (rq *Request) tell(id string, maxAge time.Duration) {
 func (rq *Request) canTell() bool {
 	rq.mu.Lock()
 	defer rq.mu.Unlock()
-	return !rq.headersSent && !rq.failed
+	return !rq.headersSent && !rq.failed && !rq.finished
 }
 
 // warnPlain says once that browsers will drop a Secure cookie that comes over

@@ -284,12 +284,6 @@ func (s *Session) Abandon() error {
 	return nil
 }
 
-func (s *Session) isAbandoned() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.abandoned
-}
-
 // Context returns a context for work that needs the lock: it ends with the
 // request's, with the cause ErrLockLost when the lock is lost (M9), and with
 // ErrReleased when the session is released.
