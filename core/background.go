@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"errors"
+	"runtime/debug"
 	"sync"
 )
 
@@ -95,4 +97,19 @@ func (b *background) drain(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+var errStorePanicked = errors.New("session: the store panicked, see the log")
+
+// guard makes a store call in a goroutine of the Manager's own. There a panic
+// of the store would end the process: it becomes an error, as it does where a
+// server recovers that of a request.
+func (m *Manager) guard(call func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = errStorePanicked
+			m.cfg.Logger.Error("session: the store panicked in the background", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	return call()
 }

@@ -82,7 +82,7 @@ func (c *claim) extend() {
 	}
 	lease := c.m.cfg.LockLease
 	ctx, cancel := context.WithTimeout(c.ctx, min(c.m.cfg.StoreTimeout, lease/renewals))
-	err := c.m.store.Extend(ctx, c.end.Key, c.token, lease)
+	err := c.m.guard(func() error { return c.m.store.Extend(ctx, c.end.Key, c.token, lease) })
 	cancel()
 
 	c.mu.Lock()

@@ -97,6 +97,7 @@ var (
 )
 
 // deliver tells OnEnd of the end, and sees to what follows from its answer.
+// Should the store panic, the claim lapses, and the end is delivered again.
 func (c *claim) deliver() {
 	defer c.stop()
 	m := c.m
@@ -130,7 +131,7 @@ func (c *claim) call() error {
 	answer := make(chan error, 1)
 	go func() {
 		err := errEndExited
-		e := c.ended(c.ctx)
+		var e Ended
 		defer func() {
 			if v := recover(); v != nil {
 				err = fmt.Errorf("session: OnEnd panicked: %v", v)
@@ -146,6 +147,7 @@ func (c *claim) call() error {
 			}
 			answer <- err
 		}()
+		e = c.ended(c.ctx)
 		err = c.m.cfg.OnEnd(c.ctx, e)
 	}()
 	return <-answer

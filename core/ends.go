@@ -94,7 +94,7 @@ func (e *ends) work() {
 				e.queue = nil
 			}
 			e.mu.Unlock()
-			c.deliver()
+			e.m.failedInBackground(e.m.background.ctx, e.m.guard(func() error { c.deliver(); return nil }))
 			e.mu.Lock()
 		case e.wanted && !e.asking:
 			e.wanted, e.own, e.asking = false, false, true
@@ -120,9 +120,11 @@ func (e *ends) work() {
 func (e *ends) claim() []*claim {
 	m, token, asked := e.m, NewToken(), time.Now()
 	var found []Expired
-	err := m.storeCall(m.background.ctx, "reap", func(ctx context.Context) (err error) {
-		found, err = m.store.Reap(ctx, m.cfg.Namespace, endBatch, token, m.cfg.LockLease)
-		return err
+	err := m.guard(func() error {
+		return m.storeCall(m.background.ctx, "reap", func(ctx context.Context) (err error) {
+			found, err = m.store.Reap(ctx, m.cfg.Namespace, endBatch, token, m.cfg.LockLease)
+			return err
+		})
 	})
 	m.failedInBackground(m.background.ctx, err)
 	claims := make([]*claim, len(found))

@@ -45,11 +45,9 @@ func (r *reaper) run() {
 	r.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(r.ctx, max(r.m.cfg.ReapInterval, r.m.cfg.StoreTimeout))
-	_, err := r.m.store.Reap(ctx, r.m.cfg.Namespace, -1, Token{}, 0)
-	r.m.failedInBackground(r.ctx, err)
+	r.reap(ctx, r.m.cfg.Namespace)
 	if r.m.cfg.MaxSessionsPerOwner > 0 {
-		_, err = r.m.store.Reap(ctx, ownerLocks, -1, Token{}, 0)
-		r.m.failedInBackground(r.ctx, err)
+		r.reap(ctx, ownerLocks)
 	}
 	cancel()
 	if r.ctx.Err() == nil {
@@ -63,6 +61,13 @@ func (r *reaper) run() {
 	if r.ctx.Err() == nil {
 		r.timer.Reset(jitter(r.m.cfg.ReapInterval))
 	}
+}
+
+func (r *reaper) reap(ctx context.Context, namespace string) {
+	r.m.failedInBackground(r.ctx, r.m.guard(func() error {
+		_, err := r.m.store.Reap(ctx, namespace, -1, Token{}, 0)
+		return err
+	}))
 }
 
 // stop ends the rounds, and waits for the one under way.

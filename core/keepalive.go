@@ -78,8 +78,10 @@ func (k *keepAlive) due(id string, why purpose, interval time.Duration) bool {
 func (k *keepAlive) touch(key StoreKey) {
 	m := k.m
 	m.background.do(func(ctx context.Context) {
-		err := m.storeCall(ctx, "touch", func(ctx context.Context) error {
-			return m.store.Touch(ctx, key)
+		err := m.guard(func() error {
+			return m.storeCall(ctx, "touch", func(ctx context.Context) error {
+				return m.store.Touch(ctx, key)
+			})
 		})
 		if !errors.Is(err, ErrNotFound) {
 			m.failedInBackground(ctx, err)

@@ -75,7 +75,7 @@ func (l *lease) renew() {
 	l.cancel = cancel
 	l.mu.Unlock()
 
-	err := l.m.store.Extend(ctx, key, l.token, l.m.cfg.LockLease)
+	err := l.m.guard(func() error { return l.m.store.Extend(ctx, key, l.token, l.m.cfg.LockLease) })
 	cancel()
 
 	l.mu.Lock()

@@ -324,10 +324,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // has it. If that fails, the lock ends with its lease.
 func (m *Manager) releaseInBackground(key StoreKey, token Token) {
 	queued := m.background.do(func(ctx context.Context) {
-		err := m.storeCall(ctx, "release", func(ctx context.Context) error {
-			return m.store.Release(ctx, key, token)
-		})
-		m.failedInBackground(ctx, err)
+		m.failedInBackground(ctx, m.guard(func() error {
+			return m.storeCall(ctx, "release", func(ctx context.Context) error {
+				return m.store.Release(ctx, key, token)
+			})
+		}))
 	}, true)
 	if !queued {
 		m.failedInBackground(m.background.ctx, errBackgroundFull)

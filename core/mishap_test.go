@@ -292,6 +292,79 @@ func TestM22_AReleaseThatPanicsLeavesNothingBehind(t *testing.T) {
 	})
 }
 
+func (p *panicking) Extend(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) error {
+	p.check()
+	return p.Store.Extend(ctx, key, token, lease)
+}
+
+func (p *panicking) Touch(ctx context.Context, key session.StoreKey) error {
+	p.check()
+	return p.Store.Touch(ctx, key)
+}
+
+func (p *panicking) Reap(ctx context.Context, namespace string, limit int, token session.Token, lease time.Duration) ([]session.Expired, error) {
+	p.check()
+	return p.Store.Reap(ctx, namespace, limit, token, lease)
+}
+
+// A store that panics in the background does not end the process, and when it
+// has come to itself, so has the background.
+func TestM19_AStoreThatPanicsInTheBackground(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := &panicking{Store: memstore.New()}
+		a := &ear{t: t}
+		a.then = func(context.Context, session.Ended) error {
+			time.Sleep(10 * time.Second)
+			store.on.Store(true) // in the removal that follows
+			return nil
+		}
+		p := start(t, store, reaping(a))
+		id, other := p.stored(7), p.stored(8)
+
+		r, s := p.client(id).hold(session.Exclusive)
+		store.on.Store(true)
+		time.Sleep(14 * time.Second) // renewals of the lock
+		if n := p.events.count(session.EventLockLost); n != 0 {
+			t.Error("the lock was lost")
+		}
+		store.on.Store(false)
+		time.Sleep(14 * time.Second)
+		wantErr(t, "Save", s.Save(r.ctx), nil)
+		wantErr(t, "Finish", r.end(ok200), nil)
+
+		wantErr(t, "a request that acquires nothing", p.client(other).begin().end(ok200), nil) // is touched
+		store.on.Store(true)
+		wantErr(t, "another", p.client(id).begin().end(ok200), nil)
+		time.Sleep(time.Minute) // rounds of reaping
+		store.on.Store(false)
+		if n := p.events.count(session.EventBackground); n < 3 {
+			t.Errorf("%d events tell of background work that failed", n)
+		}
+
+		c := p.client(id)
+		wantErr(t, "logout", c.try(session.Exclusive, func(s *session.Session) { wantErr(t, "Abandon", s.Abandon(), nil) }), nil)
+		time.Sleep(5 * time.Second)
+		store.on.Store(true) // the claim is extended
+		time.Sleep(2 * time.Second)
+		store.on.Store(false)
+		time.Sleep(4 * time.Second)
+		a.heard(1)
+		a.mu.Lock()
+		a.then = nil
+		a.mu.Unlock()
+		store.on.Store(false)
+		time.Sleep(time.Minute)
+		if e := a.heard(2); e[0].Token != e[1].Token {
+			t.Errorf("%+v", e)
+		}
+		time.Sleep(25 * time.Minute)
+		if e := a.heard(3)[2]; e.count != 8 {
+			t.Errorf("%+v", e)
+		}
+		nothingLeft(t, store)
+	})
+}
+
 // The first attempt of a save arrives late, after its repeat was refused
 // because of another's lock: the Update still counts once.
 func TestM4_ALateFirstAttemptCountsOnce(t *testing.T) {
