@@ -23,6 +23,7 @@ type claim struct {
 	mu      sync.Mutex
 	until   time.Time   // when it lapses unless it is extended; zero: it is not known whether there is a claim
 	limit   time.Time   // when it is extended no more; zero: at no time
+	begun   bool        // OnEnd has been called, or is about to be
 	timer   *time.Timer // of the next extension; nil if there has been no claim yet
 	stopped bool
 }
@@ -69,7 +70,7 @@ var errEndTimeout = fmt.Errorf("session: OnEnd: still running at Config.Executio
 // extend runs in the timer's goroutine.
 func (c *claim) extend() {
 	c.mu.Lock()
-	now, stopped := time.Now(), c.stopped
+	now, until, stopped, begun := time.Now(), c.until, c.stopped, c.begun
 	late := !c.limit.IsZero() && !now.Before(c.limit)
 	c.mu.Unlock()
 	switch {
@@ -79,7 +80,13 @@ func (c *claim) extend() {
 		c.lose(errEndTimeout)
 		c.stop()
 		return
+	case !begun && c.m.ends.stuck():
+		c.stop()
+		return
 	}
+	// Whatever becomes of the call, OnEnd must not go on beyond the claim.
+	lapse := time.AfterFunc(until.Sub(now), c.lapse)
+	defer lapse.Stop()
 	lease := c.m.cfg.LockLease
 	ctx, cancel := context.WithTimeout(c.ctx, min(c.m.cfg.StoreTimeout, lease/renewals))
 	err := c.m.guard(func() error { return c.m.store.Extend(ctx, c.end.Key, c.token, lease) })
@@ -91,11 +98,21 @@ func (c *claim) extend() {
 	case c.stopped:
 	case err == nil:
 		c.extended(now)
-	case errors.Is(err, ErrLockLost), c.ctx.Err() != nil, !time.Now().Before(c.until):
+	case errors.Is(err, ErrLockLost), c.ctx.Err() != nil:
 		c.stopped = true
 		c.lose(ErrLockLost)
 	default:
 		c.timer.Reset(c.next(lease / renewals / 4))
+	}
+}
+
+// lapse ends the claim if it has lapsed.
+func (c *claim) lapse() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopped && !time.Now().Before(c.until) {
+		c.stopped = true
+		c.lose(ErrLockLost)
 	}
 }
 
@@ -127,6 +144,7 @@ func (c *claim) begin() bool {
 	if c.stopped || c.ctx.Err() != nil || !time.Now().Before(c.until) {
 		return false
 	}
+	c.begun = true
 	if limit := c.m.cfg.ExecutionTimeout; limit != off {
 		c.limit = time.Now().Add(limit)
 		lease := c.m.cfg.LockLease

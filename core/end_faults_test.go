@@ -253,6 +253,64 @@ func TestM17_LeaseRunsOutDuringOnEnd(t *testing.T) {
 	})
 }
 
+// The same if the store does not refuse the claim's extension, but hangs.
+func TestM17_LeaseRunsOutWhileTheStoreHangs(t *testing.T) {
+	for _, lease := range []time.Duration{time.Second, 15 * time.Second} {
+		bubble(t, func(t *testing.T) {
+			memory, ended := memstore.New(), make(chan struct{})
+			var p *process
+			a := &ear{t: t, then: func(ctx context.Context, _ session.Ended) error {
+				begun := time.Now()
+				p.faults.Next(sessiontest.OpAny, -1, hangs)
+				<-ctx.Done()
+				wantErr(t, "the cause", context.Cause(ctx), session.ErrLockLost)
+				wantTook(t, "OnEnd", begun, lease, lease)
+				close(ended)
+				return ctx.Err()
+			}}
+			cfg := reaping(a)
+			cfg.LockLease = lease
+			p = start(t, memory, cfg)
+			p.stored(7)
+			<-ended
+			a.heard(1)
+		})
+	}
+}
+
+// While all calls of OnEnd hang, and go on when their context has ended, what
+// waits behind them is left to other processes.
+func TestM17_HungOnEndsHoldNothingElseBack(t *testing.T) {
+	for _, limit := range []time.Duration{0, -1} {
+		bubble(t, func(t *testing.T) {
+			memory, over := memstore.New(), make(chan struct{})
+			a := &ear{t: t, then: func(context.Context, session.Ended) error {
+				<-over
+				return nil
+			}}
+			cfg := reaping(a)
+			cfg.ExecutionTimeout = limit
+			p := start(t, memory, cfg)
+			t.Cleanup(func() { close(over) })
+			const n, hang = 20, 8
+			for i := range n {
+				p.stored(i)
+			}
+			time.Sleep(22 * time.Minute)
+			a.heard(hang)
+			other := &ear{t: t}
+			start(t, memory, reaping(other))
+			if limit == 0 {
+				time.Sleep(5 * time.Minute)
+				other.heard(n) // those that hang are told again too, M17
+				return
+			}
+			time.Sleep(2 * time.Hour)
+			other.heard(n - hang)
+		})
+	}
+}
+
 // An OnEnd that hangs is told so at ExecutionTimeout, and then others get the
 // end, who may have more luck.
 func TestM17_OnEndOutlivesExecutionTimeout(t *testing.T) {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type ends struct {
 	own     bool // among them one that this process has caused
 	asking  bool // it is being asked
 	workers int
+	moved   time.Time // when a worker took up or was done with an end last
 	closed  bool
 	idle    chan struct{} // closed when the last worker ends; nil if nobody waits
 }
@@ -93,9 +95,11 @@ func (e *ends) work() {
 			if e.queue = e.queue[1:]; len(e.queue) == 0 {
 				e.queue = nil
 			}
+			e.moved = time.Now()
 			e.mu.Unlock()
 			e.m.failedInBackground(e.m.background.ctx, e.m.guard(func() error { c.deliver(); return nil }))
 			e.mu.Lock()
+			e.moved = time.Now()
 		case e.wanted && !e.asking:
 			e.wanted, e.own, e.asking = false, false, true
 			e.mu.Unlock()
@@ -113,6 +117,16 @@ func (e *ends) work() {
 			return
 		}
 	}
+}
+
+// stuck reports whether so many OnEnds hang, though their contexts have ended,
+// that none is left for the ends in line: others must get those.
+func (e *ends) stuck() bool {
+	cfg := &e.m.cfg
+	patience := cmp.Or(cfg.ExecutionTimeout, lastEndPause) + cfg.StoreTimeout + cfg.SaveTimeout
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.workers == endWorkers && time.Since(e.moved) > patience
 }
 
 // claim claims a batch of ends from the store. If the answer is lost, they are
