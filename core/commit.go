@@ -71,7 +71,8 @@ func (s *Session) finishDiscarding(ctx context.Context) error {
 		return nil
 	}
 	defer s.mu.Unlock()
-	s.dirty, s.renew, s.replay, s.cookieDue = false, false, nil, false
+	s.dirty, s.renew, s.replay = false, false, nil
+	s.skipSlide()
 	return s.commitAndLetGo(ctx)
 }
 
@@ -125,6 +126,7 @@ func (s *Session) dropAdopted(ctx context.Context) lockState {
 // letGo ends the use of the session.
 func (s *Session) letGo(ctx context.Context, state lockState) {
 	s.released.Store(true)
+	s.skipSlide()
 	defer func() { // even if the store panics
 		if s.cancel != nil {
 			s.cancel(ErrReleased)
@@ -197,7 +199,11 @@ func (s *Session) slideCookie(ctx context.Context) {
 	if !s.cookieDue {
 		return
 	}
-	if m := s.rq.m; s.stored && s.lease == nil {
+	if !s.rq.canTell() {
+		s.skipSlide()
+		return
+	}
+	if m := s.rq.m; s.stored && (s.lease == nil || s.lease.isLost()) {
 		err := m.storeCall(context.WithoutCancel(ctx), "touch", func(ctx context.Context) error {
 			return m.store.Touch(ctx, s.key)
 		})
@@ -211,11 +217,24 @@ func (s *Session) slideCookie(ctx context.Context) {
 
 // tell tells the client its ID and for how long it may keep it.
 func (s *Session) tell() {
-	s.cookieDue, s.told = false, s.cookieLife()
+	s.told = s.cookieLife()
+	if !s.rq.tell(s.id, s.maxAge()) {
+		s.skipSlide()
+		return
+	}
+	s.cookieDue = false
 	if s.told > 0 {
 		s.rq.m.keepAlive.due(s.id, slideCookie, s.rq.m.refresh(&s.content)) // not again so soon
 	}
-	s.rq.tell(s.id, s.maxAge())
+}
+
+// skipSlide leaves it to another request to tell the client its ID again, if
+// that is due.
+func (s *Session) skipSlide() {
+	if s.cookieDue {
+		s.cookieDue = false
+		s.rq.m.keepAlive.forget(s.id, slideCookie)
+	}
 }
 
 // record returns the content as a store takes it under key, as a new write.

@@ -74,6 +74,16 @@ func (k *keepAlive) due(id string, why purpose, interval time.Duration) bool {
 	return true
 }
 
+// forget makes the session due again.
+func (k *keepAlive) forget(id string, why purpose) {
+	h := maphash.String(seed, id) ^ uint64(why)
+	r := &k.shards[h%keepAliveShards]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.now, h)
+	delete(r.before, h)
+}
+
 // touch extends the session's expiry some time soon, off the request's path.
 func (k *keepAlive) touch(key StoreKey) {
 	m := k.m

@@ -130,6 +130,12 @@ func (l *lease) notify(f func()) {
 	}
 }
 
+func (l *lease) isLost() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
 // beginSave reports whether the lock can still be used for a save, and has
 // renewals go on without judging the lock until endSave.
 func (l *lease) beginSave() bool {

@@ -1,11 +1,13 @@
 package session_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/core/sessiontest"
 )
 
 // maxAge returns the Max-Age of the reply's cookie; 0 if it has none, -1 if
@@ -204,4 +206,82 @@ func TestM16_ASlidingCookieUndoesNoRenew(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A request that fails, or whose headers have gone out, leaves it to the next
+// one to tell the client its cookie again.
+func TestRemember_AFailedRequestUsesUpNoSlide(t *testing.T) {
+	inBubble(t, allModes, func(t *testing.T, mode session.Mode) {
+		sv := newService(t, session.Config{ID: session.Cookie{Persist: true}})
+		c := sv.visitor()
+		for name, spoil := range map[string]func(r *request){
+			"it fails": func(r *request) {
+				r.acquire(mode)
+				sv.check(r.end(error500))
+			},
+			"it fails in the middle": func(r *request) {
+				r.acquire(mode)
+				sv.check(r.BeforeReply(r.ctx, error500))
+				sv.check(r.end(error500))
+			},
+			"it cannot be saved": func(r *request) {
+				s := r.acquire(mode)
+				if slices.Contains(writeModes, mode) {
+					sv.check(countKey.Set(s, 2))
+					sv.faults.Next(sessiontest.OpAny, -1, down)
+					wantIs(t, r.end(ok200), session.ErrUnavailable)
+					sv.faults.Reset()
+				} else {
+					sv.check(r.end(error500))
+				}
+				time.Sleep(20 * time.Second) // a lock ends with its lease
+			},
+			"its headers were sent before": func(r *request) {
+				sv.check(r.BeforeReply(r.ctx, ok200))
+				r.acquire(mode)
+				sv.calls.Reset()
+				sv.check(r.end(ok200))
+				if n := sv.calls.Counts()[sessiontest.OpTouch]; n != 0 {
+					t.Errorf("%d touches for a cookie that cannot be told", n)
+				}
+			},
+		} {
+			time.Sleep(refresh + time.Second)
+			r := c.begin()
+			spoil(r)
+			if age := r.maxAge(); age != -1 {
+				t.Errorf("%s: it sets a cookie: %v", name, age)
+			}
+			r = c.begin()
+			r.acquire(mode)
+			sv.check(r.end(ok200))
+			if age := r.maxAge(); age != idle+refresh {
+				t.Errorf("%s: the next one does not slide the cookie: %v", name, age)
+			}
+			r = c.begin()
+			r.acquire(mode)
+			sv.check(r.end(ok200))
+			if age := r.maxAge(); age != -1 {
+				t.Errorf("%s: the cookie slides twice: %v", name, age)
+			}
+		}
+	})
+}
+
+// A request that has lost its lock does not put its old ID in the place of the
+// one that another request has told the client.
+func TestRemember_NoSlideToAnIDOfBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sv := newService(t, session.Config{ID: session.Cookie{Persist: true}, ExecutionTimeout: time.Second})
+		c := sv.visitor()
+		time.Sleep(refresh + time.Second)
+		slow := c.begin()
+		slow.acquire(session.Exclusive)
+		time.Sleep(2 * time.Second) // its lock is lost
+		sv.check((&client{t: t, m: c.m, id: c.id}).try(session.Exclusive, func(s *session.Session) { sv.check(s.Renew()) }))
+		sv.check(slow.end(ok200))
+		if age := slow.maxAge(); age != -1 {
+			t.Error("the old ID is told:", age)
+		}
+	})
 }

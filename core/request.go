@@ -351,15 +351,15 @@ func (rq *Request) RestoreCookie() {
 }
 
 // tell makes the reply tell the client its ID, or that it has none any more,
-// if the headers are still to go out.
-func (rq *Request) tell(id string, maxAge time.Duration) {
+// if the headers are still to go out, and reports whether they are.
+func (rq *Request) tell(id string, maxAge time.Duration) bool {
 	rq.mu.Lock()
 	defer rq.mu.Unlock()
 	rq.idRead, rq.id = true, id
 	// While an error handler writes its reply, a goroutine that the handler has
 	// left behind must not touch the headers; Finish may.
 	if rq.headersSent || rq.finished || rq.failed && !rq.ended {
-		return
+		return false
 	}
 	rq.m.warnPlain(rq.ex)
 	source, ex := rq.m.cfg.ID, rq.ex
@@ -371,6 +371,7 @@ func (rq *Request) tell(id string, maxAge time.Duration) {
 		}
 	}
 	rq.cookie()
+	return true
 }
 
 // canTell reports whether the client can still be told another ID.
