@@ -286,14 +286,20 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 	if err != nil {
 		return err
 	}
-	room, err := m.room(ctx, save, s.key, "", s.content.owner)
+	ready := func() error {
+		if err := s.clientGone(ctx); err != nil {
+			return notWrittenError{err}
+		}
+		return nil
+	}
+	room, err := m.room(ctx, save, s.key, "", s.content.owner, ready)
 	if err != nil {
 		return err
 	}
 	defer func() { room.leave(ctx, err) }()
 	if room != nil {
-		if err := s.clientGone(ctx); err != nil { // it may have waited for long
-			return notWrittenError{err}
+		if err := ready(); err != nil {
+			return err
 		}
 	}
 	var token Token
@@ -351,14 +357,25 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 	if err != nil {
 		return err
 	}
-	room, err := m.room(ctx, save, s.key, owner, c.owner)
+	ready := func() error {
+		if l.isLost() {
+			return ErrLockLost
+		}
+		if s.renew {
+			if err := s.clientGone(ctx); err != nil {
+				return notWrittenError{err}
+			}
+		}
+		return nil
+	}
+	room, err := m.room(ctx, save, s.key, owner, c.owner, ready)
 	if err != nil {
 		return err
 	}
 	defer func() { room.leave(ctx, err) }()
-	if room != nil && s.renew {
-		if err := s.clientGone(ctx); err != nil { // it may have waited for long
-			return notWrittenError{err}
+	if room != nil {
+		if err := ready(); err != nil {
+			return err
 		}
 	}
 	if !l.beginSave() {

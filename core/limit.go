@@ -75,8 +75,9 @@ func (m *Manager) limits(was, owner string) bool {
 
 // room makes room for the session under key, which was another's or nobody's.
 // Without an error the room must be left. An error says that nothing of the
-// session was stored.
-func (m *Manager) room(ctx, save context.Context, key StoreKey, was, owner string) (*room, error) {
+// session was stored. It may have waited for long when it asks ready whether
+// the save is still to be made: nobody gives way for one that is not.
+func (m *Manager) room(ctx, save context.Context, key StoreKey, was, owner string, ready func() error) (_ *room, err error) {
 	if !m.limits(was, owner) {
 		return nil, nil
 	}
@@ -84,11 +85,19 @@ func (m *Manager) room(ctx, save context.Context, key StoreKey, was, owner strin
 	if err != nil {
 		return nil, notWrittenError{err}
 	}
-	r := &room{m, owner, l}
+	r, made := &room{m, owner, l}, false
+	defer func() {
+		if !made { // even if the store panics
+			l.release(ctx, lockUnknown)
+		}
+	}()
+	if err := ready(); err != nil {
+		return nil, err
+	}
 	if err := r.clear(ctx, save, key); err != nil {
-		l.release(ctx, lockUnknown)
 		return nil, notWrittenError{err}
 	}
+	made = true
 	return r, nil
 }
 

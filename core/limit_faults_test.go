@@ -151,3 +151,69 @@ func TestOwnerLimit_StoreTroubles(t *testing.T) {
 		}
 	})
 }
+
+// Nobody gives way for a login that is not going to be stored: its request has
+// lost its lock, or its client is gone.
+func TestOwnerLimit_NobodyGivesWayForNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := start(t, memstore.New(), session.Config{MaxSessionsPerOwner: 1, ExecutionTimeout: time.Second})
+		oldest := p.client("")
+		wantErr(t, "login", oldest.login(session.Exclusive, false), nil)
+		r, s := p.client(p.stored(1)).hold(session.Exclusive)
+		wantErr(t, "SetOwner", s.SetOwner("ada"), nil)
+		time.Sleep(2 * time.Second)
+		wantErr(t, "Save", s.Save(r.ctx), session.ErrLockLost)
+		wantErr(t, "Finish", r.end(ok200), session.ErrLockLost)
+		oldest.alive(true)
+	})
+	inLogins(t, func(t *testing.T, mode session.Mode, before bool) {
+		p := start(t, memstore.New(), session.Config{MaxSessionsPerOwner: 1})
+		id := ""
+		if before {
+			id = p.stored(1)
+		}
+		p.faults.Next(sessiontest.OpCreate, 1, sessiontest.Fault{}) // the owner's lock
+		p.faults.Next(sessiontest.OpCreate, 1, sessiontest.Fault{Delay: 2 * time.Second})
+		first := p.client("")
+		go func() { wantErr(t, "login", first.login(session.Exclusive, false), nil) }()
+		time.Sleep(time.Second)
+		r, s := p.client(id).hold(mode)
+		wantErr(t, "Renew", s.Renew(), nil)
+		wantErr(t, "SetOwner", s.SetOwner("ada"), nil)
+		go func() {
+			time.Sleep(500 * time.Millisecond)
+			r.cancel()
+		}()
+		wantErr(t, "Finish", r.end(ok200), context.Canceled)
+		first.alive(true)
+	})
+}
+
+// A store that panics while room is made does not keep the owner's lock.
+func TestOwnerLimit_APanicKeepsNoLock(t *testing.T) {
+	inLogins(t, func(t *testing.T, mode session.Mode, before bool) {
+		store := &hooked{Store: memstore.New()}
+		p := start(t, store, session.Config{MaxSessionsPerOwner: 2})
+		var id string
+		if before {
+			id = p.stored(1)
+		}
+		r, s := p.client(id).hold(mode)
+		wantErr(t, "SetOwner", s.SetOwner("ada"), nil)
+		store.after = func() { panic("store") }
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic was swallowed")
+				}
+			}()
+			_ = s.Save(r.ctx)
+		}()
+		begun := time.Now()
+		other := p.client("")
+		wantErr(t, "another login", other.login(mode, false), nil)
+		wantTook(t, "it", begun, 0, 10*time.Millisecond) // it polls
+		wantErr(t, "the login that had failed", r.end(ok200), nil)
+		other.alive(true)
+	})
+}
