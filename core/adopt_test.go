@@ -1,11 +1,15 @@
 package session_test
 
 import (
+	"context"
+	"encoding/hex"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/core/memstore"
+	"github.com/sessionstate/sessionstate/core/sessiontest"
 )
 
 var adopting = session.Config{AdoptExpiredID: true}
@@ -112,5 +116,49 @@ func TestM11_UntouchedAdoptedIsNotDroppedForOthers(t *testing.T) {
 		_ = stuck.end(ok200)
 		stuck.noCookie()
 		c.count(5)
+	})
+}
+
+// unreported is a store that keeps the key of a session that has ended until
+// its end has been reported.
+type unreported struct {
+	*memstore.Store
+	key     string
+	creates int
+}
+
+func (u *unreported) Create(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, lease time.Duration) error {
+	u.creates++
+	if hex.EncodeToString(key[:]) == u.key {
+		return session.ErrExists
+	}
+	return u.Store.Create(ctx, key, rec, token, lease)
+}
+
+// An ID that cannot be adopted is given up soon for another.
+func TestM11_AnIDThatCannotBeAdopted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &unreported{Store: memstore.New()}
+		p := start(t, store, adopting)
+		p.faults.Rule(func(sessiontest.Call) sessiontest.Fault { return sessiontest.Fault{Delay: time.Millisecond} })
+		c := p.client(id24('a'))
+		wantErr(t, "a request", c.try(session.Snapshot, func(s *session.Session) {
+			key := s.StoreKey()
+			store.key = hex.EncodeToString(key[:])
+		}), nil)
+		begun := time.Now()
+		wantErr(t, "Acquire", c.try(session.Exclusive, func(s *session.Session) {
+			wantTook(t, "Acquire", begun, 0, 250*time.Millisecond)
+			if !s.IsNew() || s.ID() == id24('a') {
+				t.Error("it has the ID of the session that has ended")
+			}
+			set(t, s, 1)
+		}), nil)
+		if store.creates > 10 {
+			t.Errorf("%d calls of Create", store.creates)
+		}
+		if n := p.count(c.id); n != 1 {
+			t.Error(n)
+		}
 	})
 }

@@ -68,6 +68,8 @@ func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool
 		if m.cfg.AdoptExpiredID {
 			return rq.fresh(mode, id), waited, nil
 		}
+	case errors.Is(err, ErrExists): // it cannot be adopted, see lock
+		m.observe(ctx, Event{Kind: EventUnknownID, Mode: mode})
 	case errors.Is(err, ErrCorrupt):
 		if found.lease != nil {
 			found.lease.release(ctx, lockHeld)

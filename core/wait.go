@@ -221,10 +221,17 @@ type lockOptions struct {
 	create func(ctx context.Context, token Token) (Record, error)
 }
 
+// maxTaken is how often in all lock asks on when it is told that a session does
+// not exist and that its key is taken.
+const maxTaken = 5
+
+// lock takes the session's lock: first the turn in this process, then the lock
 // lock takes the session's lock: first the turn in this process, then the lock
 // in the store, unless it comes with the turn. If the session does not exist
-// and create is not nil, it makes it, locked. A lease that is returned must be
-// released.
+// and create is not nil, it makes it, locked; ErrExists if the store goes on to
+// say both that there is no session and that its key is taken: some keep it
+// until the end of a former session is reported. A lease that is returned must
+// be released.
 func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Record, l *lease, waited bool, err error) {
 	told := waiting{m: m, ctx: ctx, mode: Exclusive, silent: o.save}
 	defer func() { told.end(err) }()
@@ -255,6 +262,7 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 		}
 		token = h.token
 	}
+	taken, pause := 0, m.cfg.PollInterval
 	for {
 		asked := time.Now() // the lease counts from before the store was asked (M8)
 		err = m.storeCall(ctx, "acquire", func(ctx context.Context) error {
@@ -263,8 +271,12 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 		})
 		if errors.Is(err, ErrNotFound) && o.create != nil {
 			rec, err = o.create(ctx, token)
-			if errors.Is(err, ErrExists) {
-				continue // another process was faster
+			if errors.Is(err, ErrExists) && taken < maxTaken { // another process was faster
+				if taken++; taken > 1 && !sleep(ctx, jitter(pause)) {
+					return Record{}, nil, true, acquireEnded(ctx)
+				}
+				pause *= 2
+				continue
 			}
 		}
 		waited = waited || w.begun()
