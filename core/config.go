@@ -136,8 +136,9 @@ type Config struct {
 	// MaxSessionsPerOwner is how many live sessions an owner (SetOwner) may
 	// have at most, over all processes. One that is about to become one too
 	// many ends the oldest, by their creation, as Manager.Revoke does, before
-	// it is stored. The store must implement OwnerIndex. All processes must
-	// have the same limit. Negative or 0: no limit. Default: 0.
+	// it is stored. The store must implement OwnerIndex, and the limit is as
+	// exact as its ListOwner is up to date. All processes must have the same
+	// limit. Negative or 0: no limit. Default: 0.
 	MaxSessionsPerOwner int
 
 	// RefuseMoreSessions changes what gives way to MaxSessionsPerOwner: with

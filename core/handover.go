@@ -1,9 +1,6 @@
 package session
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // How the lock goes from a request to the next one of this process (M5).
 //
@@ -148,17 +145,4 @@ func nextTurn(m *Manager, g *gate, r *row, passed *handover) turn {
 		r.length++
 	}
 	return turn{handed: passed, row: r}
-}
-
-// letOthersGo waits for as long as it takes a request of another process,
-// which has been woken, to take the lock.
-func (m *Manager) letOthersGo(ctx context.Context) error {
-	timer := time.NewTimer(m.cfg.PollInterval)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return acquireEnded(ctx)
-	}
 }

@@ -33,7 +33,7 @@ var errStartReleased = errors.New("session: OnStart: it has released the session
 // starts with it.
 func (s *Session) start(ctx context.Context) error {
 	rq := s.rq
-	if !rq.canTell() {
+	if !s.stored && !rq.canTell() { // an adopted one needs no cookie
 		return nil
 	}
 	begun, done := rq.m.eventTime(), false

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -122,6 +123,33 @@ func TestM17_TwoFirstRequestsOfAnAdoptedID(t *testing.T) {
 		st.ran(2)
 		if n := p.count(id24('b')); n != 12 {
 			t.Errorf("count %d, want 12", n)
+		}
+	})
+}
+
+// A session that is adopted when the headers have gone out can be stored, and
+// so it starts.
+func TestM17_AdoptedAfterTheHeaders(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		started := 0
+		p := start(t, memstore.New(), session.Config{AdoptExpiredID: true, OnStart: func(_ context.Context, s *session.Session) error {
+			started++
+			return aKey.Set(s, "started")
+		}})
+		c := p.client(id24('a'))
+		r := c.begin()
+		wantErr(t, "BeforeReply", r.BeforeReply(r.ctx, ok200), nil)
+		s, err := session.Acquire(r.ctx, session.Exclusive)
+		wantErr(t, "Acquire", err, nil)
+		set(t, s, 1)
+		wantErr(t, "Finish", r.end(ok200), nil)
+		wantErr(t, "the next request", c.try(session.Exclusive, func(s *session.Session) {
+			if a, err := aKey.Get(s); a != "started" || get(t, s) != 1 || err != nil {
+				t.Errorf("%q (%v)", a, err)
+			}
+		}), nil)
+		if started != 1 {
+			t.Errorf("OnStart ran %d times", started)
 		}
 	})
 }

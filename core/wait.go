@@ -226,7 +226,6 @@ type lockOptions struct {
 const maxTaken = 5
 
 // lock takes the session's lock: first the turn in this process, then the lock
-// lock takes the session's lock: first the turn in this process, then the lock
 // in the store, unless it comes with the turn. If the session does not exist
 // and create is not nil, it makes it, locked; ErrExists if the store goes on to
 // say both that there is no session and that its key is taken: some keep it
@@ -250,9 +249,9 @@ func (m *Manager) lock(ctx context.Context, key StoreKey, o lockOptions) (rec Re
 	}()
 	if t.yield {
 		told.begin()
-		if err = m.letOthersGo(ctx); err != nil {
+		if !sleep(ctx, m.cfg.PollInterval) { // long enough for one that was woken to take the lock
 			pass.yield = true
-			return Record{}, nil, true, err
+			return Record{}, nil, true, acquireEnded(ctx)
 		}
 	}
 	token := NewToken()
