@@ -266,9 +266,12 @@ type Store interface {
 	// With limit > 0 it claims up to limit such records with Events under
 	// token, until lease has passed, and returns them; each goes to one
 	// caller only until that claim lapses. A token names one call: the same
-	// again is a repeat, which may return what is claimed under it already. With limit < 0 it deletes those
-	// without Events, in batches that never hold the others up, and returns
-	// none; left-overs of moves go with them. With limit 0 it does nothing.
+	// again is a repeat, which may return what is claimed under it already.
+	// Of several that were stored under one key, one after the other, it
+	// returns one: key and token are all that names a claim. With limit < 0 it
+	// deletes those without Events, in batches that never hold the others up,
+	// and returns none; left-overs of moves go with them. With limit 0 it does
+	// nothing.
 	Reap(ctx context.Context, namespace string, limit int, token Token, lease time.Duration) ([]Expired, error)
 }
 

@@ -102,7 +102,12 @@ func (st *Store) Reap(ctx context.Context, namespace string, limit int, token se
 					st.drop(s, r)
 					return true
 				}
-				claims = append(claims, st.claim(s, r, token, max(st.now(), cutoff+1), lease))
+				now := max(st.now(), cutoff+1)
+				if c := s.claimed(r.key, token); c != nil && c != r {
+					st.later(s, r, now)
+					return true
+				}
+				claims = append(claims, st.claim(s, r, token, now, lease))
 				return len(claims) < limit
 			})
 			switch err := ctx.Err(); {
@@ -114,6 +119,16 @@ func (st *Store) Reap(ctx context.Context, namespace string, limit int, token se
 		}
 	}
 	return claims, nil
+}
+
+// later leaves a record that is due to the next Reap, whose token has claimed
+// another of its key: key and token are all that names a claim, so that who
+// removes the one would remove the other.
+func (st *Store) later(s *shard, r *record, now instant) {
+	s.take(r, session.NewToken(), now, now)
+	if r.reason == 0 {
+		st.end(s, r, session.EndExpired)
+	}
 }
 
 // claim claims a record that is due.

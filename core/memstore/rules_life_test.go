@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -43,19 +44,22 @@ func TestS8_CreateKeepsUnreportedEnd(t *testing.T) {
 		b.is(b.Extend(b.Context(), k, lapsed, lease), session.ErrLockLost) // erased (S5)
 		checkIndexes(b, b.Store)
 
-		got, token := b.reap(10)
-		if len(got) != 2 || got[0].Key != k || got[1].Key != k {
-			b.Fatalf("got %+v", got)
-		}
 		reasons := map[string]session.EndReason{"a": session.EndRevoked, "c": session.EndExpired}
-		for _, e := range got {
-			if e.Reason != reasons[string(e.Record.Data)] || e.Attempts != 1 {
-				b.Fatalf("got %+v", e)
+		for range 2 { // one at a time, see TestS12_OneClaimOfAKeyAtATime
+			got, token := b.reap(10)
+			if len(got) != 1 || got[0].Key != k {
+				b.Fatalf("got %+v", got)
 			}
+			data := string(got[0].Record.Data)
+			if got[0].Reason != reasons[data] || got[0].Attempts != 1 {
+				b.Fatalf("got %+v", got)
+			}
+			delete(reasons, data)
 			b.is(b.Extend(b.Context(), k, token, lease), nil)
 			b.is(b.Remove(b.Context(), k, token, session.EndDelete), nil)
+			b.is(b.Extend(b.Context(), k, token, lease), session.ErrLockLost)
+			time.Sleep(time.Millisecond)
 		}
-		b.is(b.Extend(b.Context(), k, token, lease), session.ErrLockLost)
 		b.loads(k, "d")
 		b.is(b.Remove(b.Context(), k, nobody, session.EndDelete), nil)
 		b.empty()
@@ -248,5 +252,47 @@ func TestS12_ReapKeepsToItsLimit(t *testing.T) {
 			}
 		}
 		b.empty()
+	})
+}
+
+// Two records of one key whose ends are to be reported are not claimed
+// together: a key and a token are all that names a claim, and who reports the
+// one and removes it must not remove the other.
+func TestS12_OneClaimOfAKeyAtATime(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		key := keyOf(1)
+		first, second := newRecord("first"), newRecord("second")
+		first.Events, second.Events = true, true
+		for _, rec := range []session.Record{first, second} {
+			if err := b.Create(b.Context(), key, rec, nobody, 0); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(idle + slack)
+		}
+		seen := make(map[string]bool)
+		for range 2 {
+			token := session.NewToken()
+			claims, err := b.Reap(b.Context(), "ns", 10, token, lease)
+			if err != nil || len(claims) != 1 || claims[0].Attempts != 1 || claims[0].Reason != session.EndExpired {
+				t.Fatalf("%d claims: %+v (%v)", len(claims), claims, err)
+			}
+			seen[string(claims[0].Record.Data)] = true
+			if err := b.Touch(b.Context(), key); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("Touch: %v", err)
+			}
+			if err := b.Extend(b.Context(), key, token, lease); err != nil {
+				t.Errorf("Extend: %v", err)
+			}
+			if err := b.Remove(b.Context(), key, token, session.EndDelete); err != nil {
+				t.Errorf("Remove: %v", err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if !seen["first"] || !seen["second"] {
+			t.Errorf("reported were %v", seen)
+		}
+		if claims, err := b.Reap(b.Context(), "ns", 10, session.NewToken(), lease); err != nil || len(claims) != 0 {
+			t.Errorf("%d are left (%v)", len(claims), err)
+		}
 	})
 }
