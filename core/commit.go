@@ -257,9 +257,16 @@ func (s *Session) record(key StoreKey, c *content) (Record, error) {
 func (s *Session) wrote(rec Record, c *content, newID bool) {
 	rec.Created, rec.Data = s.rec.Created, s.rq.m.forOnEnd(rec.Data)
 	s.rec, s.stored, s.content = rec, true, *c
-	if newID || s.cookieDue || s.told != s.cookieLife() {
+	if newID || s.cookieDue || s.told != s.cookieLife() || s.slidesBySaving() {
 		s.tell()
 	}
+}
+
+// slidesBySaving reports whether the client must be told its ID again because a
+// passive request has turned out to be a use.
+func (s *Session) slidesBySaving() bool {
+	m := s.rq.m
+	return s.told > 0 && s.rq.passive.Load() && m.keepAlive.due(s.id, slideCookie, m.refresh(&s.content))
 }
 
 // clientGone returns why the client cannot get another cookie, if that is so:

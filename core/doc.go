@@ -87,7 +87,8 @@
 // A session ends IdleTimeout after its last use (20 minutes; up to
 // RefreshInterval later, so that not every read is a write), and in any case
 // AbsoluteTimeout after it was made (24 hours). Session.SetTimeout sets the
-// idle timeout of one session. A request waits for AcquireTimeout at most
+// idle timeout of one session, and [Passive] has a request that a page makes by
+// itself not count as use. A request waits for AcquireTimeout at most
 // (30 s), one store operation takes StoreTimeout (5 s) and a save, with its
 // repeats, SaveTimeout (10 s). The lock of a process that died is free after
 // LockLease (15 s); that of a living one is renewed until ExecutionTimeout

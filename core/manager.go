@@ -32,6 +32,8 @@ type Manager struct {
 	unreadable seldom      // of sessions that cannot be read
 	failed     seldom      // of work in the background
 	panicked   seldom      // of an Observer that did
+
+	warnedPassive atomic.Bool // that passive requests acquire Exclusive
 }
 
 // New returns a Manager that keeps its sessions in store. It copies cfg, fills

@@ -43,6 +43,9 @@ func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool
 	found := &Session{rq: rq, mode: mode, id: id, key: storeKey(m.cfg.Namespace, id), stored: true}
 	switch mode {
 	case Exclusive:
+		if rq.passive.Load() {
+			m.warnPassive()
+		}
 		var o lockOptions
 		if m.cfg.AdoptExpiredID {
 			o.create = found.adopt
@@ -114,15 +117,19 @@ func (s *Session) adopt(ctx context.Context, token Token) (Record, error) {
 }
 
 // keepAlive sees to it that a session that was loaded lives on (M14), and
-// that a client that keeps its cookie keeps it as long.
+// that a client that keeps its cookie keeps it as long. A passive request, which
+// is no use unless it locks or saves, does neither.
 func (s *Session) keepAlive() {
 	m, rec := s.rq.m, &s.rec
 	refresh := m.refresh(&s.content)
+	s.told = s.cookieLife()
+	if s.lease == nil && s.rq.passive.Load() {
+		return
+	}
 	if s.lease == nil && rec.IdleTimeout > 0 && rec.ExpiresIn > 0 && rec.ExpiresIn < rec.IdleTimeout &&
 		rec.ExpiresIn < s.lifetimeLeft() && m.keepAlive.due(s.id, dueTouch, refresh) {
 		m.keepAlive.touch(s.key)
 	}
-	s.told = s.cookieLife()
 	s.cookieDue = s.told > 0 && m.keepAlive.due(s.id, slideCookie, refresh)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,6 +53,8 @@ type Request struct {
 	m   *Manager
 	ctx context.Context // the request's own, with the Request in it
 	ex  Exchange
+
+	passive atomic.Bool // it is no use of the session: see Passive
 
 	mu          sync.Mutex
 	idRead      bool          // id has been read from the request
@@ -317,7 +320,7 @@ func (rq *Request) Finish(ctx context.Context, out Outcome) error {
 	rq.ended = true
 	defer rq.finish()
 	s, failed := rq.session, rq.failed
-	if s == nil && !rq.acquiring && !rq.m.cfg.SkipKeepAliveWhenUnused {
+	if s == nil && !rq.acquiring && !rq.m.cfg.SkipKeepAliveWhenUnused && !rq.passive.Load() {
 		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch, rq.m.cfg.RefreshInterval) {
 			rq.m.keepAlive.touch(storeKey(rq.m.cfg.Namespace, id))
 		}

@@ -26,6 +26,12 @@ func Require(mode session.Mode, of ...*session.Manager) func(http.Handler) http.
 	return httpsession.Require(mode, of...)
 }
 
+// Passive returns the middleware for routes that pages ask by themselves, in the
+// background: such a request does not extend the session's idle time, unless it
+// saves something or acquires Exclusive. It stands inside of New and before
+// Require. See session.Passive.
+func Passive() func(http.Handler) http.Handler { return httpsession.Passive() }
+
 // Acquire waits until this request may use its session and returns it: see
 // session.Acquire for modes and errors. Without a mode it is Exclusive.
 func Acquire(r *http.Request, mode ...session.Mode) (*session.Session, error) {

@@ -37,6 +37,9 @@ func newScenarioServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenar
 	}
 	for _, route := range sc.Routes {
 		var required chi.Middlewares
+		if route.Passive {
+			required = append(required, chisession.Passive())
+		}
 		for _, mode := range route.Require {
 			required = append(required, chisession.Require(mode))
 		}

@@ -65,6 +65,9 @@ func newServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenario) stri
 	}
 	for _, r := range sc.Routes {
 		var chain []echo.MiddlewareFunc
+		if r.Passive {
+			chain = append(chain, echosession.Passive())
+		}
 		for _, mode := range r.Require {
 			chain = append(chain, echosession.Require(mode))
 		}

@@ -112,6 +112,21 @@ func Require(mode session.Mode, of ...*session.Manager) echo.MiddlewareFunc {
 	}
 }
 
+// Passive returns the middleware for routes that pages ask by themselves, in the
+// background: such a request does not extend the session's idle time, unless it
+// saves something or acquires Exclusive. It stands inside of New and before
+// Require. See session.Passive.
+func Passive() echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if err := session.Passive(c.Request().Context()); err != nil {
+				return Fail(c, err)
+			}
+			return next(c)
+		}
+	}
+}
+
 // Acquire waits until this request may use its session and returns it. It is
 // session.Acquire(c.Request().Context(), mode...), but for the error: if there
 // is a status that fits better than 500, it is wrapped in an *echo.HTTPError,

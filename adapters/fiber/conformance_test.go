@@ -55,6 +55,9 @@ func newServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenario) stri
 	}
 	for _, r := range sc.Routes {
 		var handlers []fiber.Handler
+		if r.Passive {
+			handlers = append(handlers, fibersession.Passive())
+		}
 		for _, mode := range r.Require {
 			handlers = append(handlers, fibersession.Require(mode))
 		}

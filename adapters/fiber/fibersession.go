@@ -83,6 +83,19 @@ func require(ctx context.Context, mode session.Mode, of []*session.Manager) erro
 	return nil
 }
 
+// Passive returns the middleware for routes that pages ask by themselves, in the
+// background: such a request does not extend the session's idle time, unless it
+// saves something or acquires Exclusive. It stands inside of New and before
+// Require. See session.Passive.
+func Passive() fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if err := session.Passive(c.UserContext()); err != nil {
+			return Fail(c, err)
+		}
+		return c.Next()
+	}
+}
+
 // Acquire waits until this request may use its session and returns it. It is
 // session.Acquire(c.UserContext(), mode...).
 func Acquire(c *fiber.Ctx, mode ...session.Mode) (*session.Session, error) {

@@ -94,6 +94,9 @@ func newServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenario) stri
 	}
 	for _, r := range sc.Routes {
 		var chain []gin.HandlerFunc
+		if r.Passive {
+			chain = append(chain, ginsession.Passive())
+		}
 		for _, mode := range r.Require {
 			chain = append(chain, ginsession.Require(mode))
 		}

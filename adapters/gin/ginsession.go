@@ -122,6 +122,18 @@ func Require(mode session.Mode, of ...*session.Manager) gin.HandlerFunc {
 	}
 }
 
+// Passive returns the middleware for routes that pages ask by themselves, in the
+// background: such a request does not extend the session's idle time, unless it
+// saves something or acquires Exclusive. It stands inside of New and before
+// Require. See session.Passive.
+func Passive() gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := session.Passive(c.Request.Context()); err != nil {
+			Fail(c, err)
+		}
+	}
+}
+
 // Acquire waits until this request may use its session and returns it. It is
 // session.Acquire(c.Request.Context(), mode...).
 func Acquire(c *gin.Context, mode ...session.Mode) (*session.Session, error) {

@@ -23,6 +23,7 @@
 // New acquires nothing, so it may stand in front of everything: a request that
 // never acquires costs two allocations and never waits for the store. Acquire
 // in the handler, or Require in front of it, waits until the session is free.
+// Passive, in front of that, is for what pages ask by themselves.
 //
 // Whether the client leaves while a request waits is known at once, unless the
 // request has a body that was not read yet: net/http does not watch the

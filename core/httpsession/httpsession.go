@@ -103,6 +103,22 @@ func require(ctx context.Context, mode session.Mode, of []*session.Manager) erro
 	return nil
 }
 
+// Passive returns the middleware for routes that pages ask by themselves, in the
+// background: such a request does not extend the session's idle time, unless it
+// saves something or acquires Exclusive. It stands inside of New and before
+// Require. See session.Passive.
+func Passive() func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := session.Passive(r.Context()); err != nil {
+				Fail(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
 // Acquire waits until this request may use its session and returns it. It is
 // session.Acquire(r.Context(), mode...).
 func Acquire(r *http.Request, mode ...session.Mode) (*session.Session, error) {

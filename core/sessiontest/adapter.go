@@ -12,7 +12,7 @@ import (
 //
 // From the outside in, the server has: a recoverer; the adapter's New(mgr),
 // once more if Twice says so; the adapter's New(Inner), if there is one; for
-// each route its Require; the handler. It accepts request headers of 32 KiB.
+// each route its Passive and its Require; the handler. It accepts request headers of 32 KiB.
 type Scenario struct {
 	// Routes are what the server answers. Their paths have no parameters and
 	// never overlap.
@@ -40,6 +40,9 @@ type Scenario struct {
 // Route is one route of a Scenario.
 type Route struct {
 	Method, Path string
+
+	// Passive puts the adapter's Passive middleware before those of Require.
+	Passive bool
 
 	// Require lists the modes of the adapter's Require middlewares before the
 	// handler, the outermost first. Mostly there is none.
@@ -124,7 +127,7 @@ func RunAdapter(t *testing.T, newServer func(testing.TB, *session.Manager, Scena
 	acts := slices.Concat(
 		emptyActs(), unknownIDActs(), malformedIDActs(),
 		commitActs(), commitFailureActs(), earlyCommitActs(),
-		discardActs(), keepAliveActs(), abandonActs(), renewActs(), renewFailureActs(),
+		discardActs(), keepAliveActs(), passiveActs(), abandonActs(), renewActs(), renewFailureActs(),
 		departureActs(), afterwardsActs(),
 		sendingActs(), droppedReplyActs(), writerActs(),
 		panicActs(), contextActs(), waitingActs(), managersActs(), reuseActs(), cachingActs(),

@@ -168,6 +168,7 @@ var brokenAdapters = []brokenAdapter{
 		}
 		return w.rq.Finish(w.r.Context(), out)
 	}}},
+	{rule: "M14", name: "takes passive routes for others", adapter: plain{alwaysActive: true}},
 	{rule: "M15", name: "abandons nothing when the handler fails", adapter: plain{panicked: func(w *plainWriter, _ any) bool {
 		w.drop()
 		if s := session.From(w.r.Context()); s != nil {

@@ -55,6 +55,9 @@ func newHTTPServerWith(t testing.TB, mgr *session.Manager, sc sessiontest.Scenar
 		for _, mode := range slices.Backward(r.Require) {
 			h = httpsession.Require(mode)(h)
 		}
+		if r.Passive {
+			h = httpsession.Passive()(h)
+		}
 		mux.Handle(r.Method+" "+r.Path+exactly(r.Path), h)
 	}
 	var opts httpsession.Options

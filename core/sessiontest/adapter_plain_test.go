@@ -21,6 +21,8 @@ import (
 // and against adapters that are plain but for one fault, which these hooks
 // put in. Each may be nil.
 type plain struct {
+	alwaysActive bool // passive routes too
+
 	buffers  bool                                                  // every reply, to its end
 	exchange func(*plainWriter, session.Exchange) session.Exchange // what the core is given
 	begin    func(*plainWriter)                                    // before the handler
@@ -305,6 +307,11 @@ func (a *plain) server(t testing.TB, mgr *session.Manager, sc sessiontest.Scenar
 	routes := map[string]handler{}
 	for _, route := range sc.Routes {
 		routes[route.Method+" "+route.Path] = func(w http.ResponseWriter, r *http.Request) error {
+			if route.Passive && !a.alwaysActive {
+				if err := session.Passive(r.Context()); err != nil {
+					return answer(w, r, err)
+				}
+			}
 			for _, mode := range route.Require {
 				if _, err := session.Acquire(r.Context(), mode); err != nil {
 					return answer(w, r, err)

@@ -40,6 +40,9 @@ func newServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenario) stri
 	}
 	for _, route := range sc.Routes {
 		var required chi.Middlewares
+		if route.Passive {
+			required = append(required, chisession.Passive())
+		}
 		for _, mode := range route.Require {
 			required = append(required, chisession.Require(mode))
 		}
