@@ -127,7 +127,7 @@ func RunAdapter(t *testing.T, newServer func(testing.TB, *session.Manager, Scena
 	acts := slices.Concat(
 		emptyActs(), unknownIDActs(), malformedIDActs(),
 		commitActs(), commitFailureActs(), earlyCommitActs(),
-		discardActs(), keepAliveActs(), passiveActs(), abandonActs(), renewActs(), renewFailureActs(),
+		discardActs(), keepAliveActs(), passiveActs(), abandonActs(), revokeActs(), startActs(), renewActs(), renewFailureActs(),
 		departureActs(), afterwardsActs(),
 		sendingActs(), droppedReplyActs(), writerActs(),
 		panicActs(), contextActs(), waitingActs(), managersActs(), reuseActs(), cachingActs(),

@@ -180,6 +180,12 @@ var brokenAdapters = []brokenAdapter{
 	{rule: "M16", name: "removes the cookie when there is no session", adapter: plain{talk: func(c sessiontest.Conversation) sessiontest.Conversation {
 		return removing{c}
 	}}},
+	{rule: "M17", name: "keeps no new session of a request that cannot change it", adapter: plain{finish: func(w *plainWriter, out session.Outcome) error {
+		if s := session.From(w.r.Context()); s.IsNew() && (s.Mode() == session.ReadOnly || s.Mode() == session.Snapshot) {
+			out.Status = 500
+		}
+		return w.rq.Finish(w.r.Context(), out)
+	}}},
 	{rule: "M20", name: "drops the changes of a client that left", adapter: plain{finish: func(w *plainWriter, out session.Outcome) error {
 		out.Panicked = w.r.Context().Err() != nil
 		return w.rq.Finish(w.r.Context(), out)
