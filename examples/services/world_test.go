@@ -217,7 +217,7 @@ func start(t *testing.T, shopStore, accountStore string, env ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := command(t, append(env, "SHOP_STORE="+shopStore, "ACCOUNT_STORE="+accountStore, "ACCOUNT_SIGNING_KEY="+seed, "SHOP_LAB_DELAY=2s")...)
+	cmd := command(t, append(env, "SHOP_STORE="+shopStore, "ACCOUNT_STORE="+accountStore, "ACCOUNT_SIGNING_KEY="+seed, "SHOP_LAB_DELAY=5s")...)
 	p := launched(t, cmd)
 	w := &world{signer: signer, backs: map[string]string{}, processes: p, working: blocked, suffix: rand.Text()}
 	for w.url == "" {
