@@ -114,7 +114,9 @@ func (k Key[T]) Delete(s *Session) error { return s.Delete(k.name) }
 
 // Take removes the value and returns it, if there is one: for messages that
 // are shown once. Errors as Get and Delete; a value that cannot be decoded is
-// left alone.
+// left alone, and so is one that was taken by a handler that fails (M13). Of
+// requests that come together one gets the value, if they are Exclusive (M1);
+// Concurrent ones may all get it, and remove it together (M4).
 func (k Key[T]) Take(s *Session) (T, bool, error) {
 	var v T
 	var found bool

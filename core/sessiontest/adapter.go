@@ -131,7 +131,7 @@ func RunAdapter(t *testing.T, newServer func(testing.TB, *session.Manager, Scena
 		departureActs(), afterwardsActs(),
 		sendingActs(), droppedReplyActs(), writerActs(),
 		panicActs(), contextActs(), waitingActs(), managersActs(), reuseActs(), cachingActs(),
-		queueActs(), counterActs(), visitActs(),
+		queueActs(), counterActs(), flashActs(), visitActs(),
 	)
 	for _, a := range acts {
 		t.Run(a.name, func(t *testing.T) {
