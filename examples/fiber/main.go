@@ -19,6 +19,7 @@ import (
 	session "github.com/sessionstate/sessionstate/core"
 	"github.com/sessionstate/sessionstate/examples/internal/serve"
 	"github.com/sessionstate/sessionstate/examples/internal/shop"
+	"github.com/sessionstate/sessionstate/examples/internal/telemetry"
 )
 
 func main() { os.Exit(serve.Main(build)) }
@@ -44,6 +45,7 @@ func routes(sessions *session.Manager, sh *shop.Shop) *fiber.App {
 		ErrorHandler:          errorPage(sh), // answers what is not the sessions'
 	})
 	app.Use(
+		traced,
 		recovery.New(), // outside the sessions: a panic has released its session when it comes by here
 		secure,
 		sameOrigin,
@@ -67,6 +69,14 @@ func routes(sessions *session.Manager, sh *shop.Shop) *fiber.App {
 	app.Post("/lab/update", labRequest(sh.LabUpdate))
 	app.Get("/lab/count", labRequest(sh.LabCount))
 	return app
+}
+
+// traced puts each request into a span, which those of its session are below.
+func traced(c *fiber.Ctx) error {
+	ctx, end := telemetry.Request(c.UserContext(), c.Method())
+	defer end()
+	c.SetUserContext(ctx)
+	return c.Next()
 }
 
 // acquire makes a handler that acquires the session itself, when it has all it

@@ -17,6 +17,7 @@ import (
 
 	session "github.com/sessionstate/sessionstate/core"
 	"github.com/sessionstate/sessionstate/examples/internal/shop"
+	"github.com/sessionstate/sessionstate/examples/internal/telemetry"
 )
 
 // Server is what a framework serves with. *http.Server is one.
@@ -37,10 +38,11 @@ const (
 	IdleTimeout = 2 * time.Minute  // between two of them
 )
 
-// HTTP returns a net/http server with these timeouts.
+// HTTP returns a net/http server with these timeouts, and a span for each
+// request.
 func HTTP(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           telemetry.Handler(h),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       ReadTimeout,
 		IdleTimeout:       IdleTimeout,
@@ -76,7 +78,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	delay := flags.Duration("delay", 200*time.Millisecond, "how long one update in the lab takes")
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: shop [flags]\n\nSESSION_STORE says where the sessions are:"+StoreHelp+"\n\nflags:")
+		fmt.Fprintln(stderr, "usage: shop [flags]\n\nSESSION_STORE says where the sessions are:"+StoreHelp+"\n\n"+telemetry.Help+"\n\nflags:")
 		flags.PrintDefaults()
 	}
 	switch err := flags.Parse(args); {
@@ -95,20 +97,29 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
-	store, closeStore, err := OpenStore(ctx, "SESSION_STORE", getenv("SESSION_STORE"))
+	observer, stopTelemetry, err := telemetry.Start(getenv("SESSION_TELEMETRY"), stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "shop:", err)
 		return exitUsage
 	}
+	store, closeStore, err := OpenStore(ctx, "SESSION_STORE", getenv("SESSION_STORE"))
+	if err != nil {
+		_ = stopTelemetry(ctx) // there is nothing to tell
+		fmt.Fprintln(stderr, "shop:", err)
+		return exitUsage
+	}
 	defer closeStore() // after the Manager, which serve closes
-	if err := serve(ctx, *addr, store, sh, stdout, build); err != nil {
+	err = serve(ctx, *addr, store, observer, sh, stdout, build)
+	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := errors.Join(err, ended(stopTelemetry(down), "telemetry")); err != nil {
 		fmt.Fprintln(stderr, "shop:", err)
 		return exitFailed
 	}
 	return exitOK
 }
 
-func serve(ctx context.Context, addr string, store session.Store, sh *shop.Shop, stdout io.Writer, build Build) error {
+func serve(ctx context.Context, addr string, store session.Store, observer session.Observer, sh *shop.Shop, stdout io.Writer, build Build) error {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s is in use by another program: choose another address with -addr", addr)
@@ -121,7 +132,7 @@ func serve(ctx context.Context, addr string, store session.Store, sh *shop.Shop,
 	// Only plain http on this machine does without Secure. On any other
 	// address a proxy with TLS must stand in front.
 	loopback := isLoopback(l.Addr())
-	sessions, err := session.New(store, session.Config{ID: session.Cookie{Insecure: loopback}})
+	sessions, err := session.New(store, session.Config{ID: session.Cookie{Insecure: loopback}, Observer: observer})
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,11 @@ type running struct {
 
 func start(t *testing.T, build Build, args ...string) *running {
 	t.Helper()
+	return startWith(t, none, build, args...)
+}
+
+func startWith(t *testing.T, getenv func(string) string, build Build, args ...string) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	out, in := io.Pipe()
@@ -35,7 +40,7 @@ func start(t *testing.T, build Build, args ...string) *running {
 	r := &running{stdout: bufio.NewReader(out), code: make(chan int, 1), end: cancel}
 	go func() { // ends with ctx
 		defer in.Close()
-		r.code <- Run(ctx, args, none, in, t.Output(), build)
+		r.code <- Run(ctx, args, getenv, in, t.Output(), build)
 	}()
 	line := r.line(t)
 	url, ok := strings.CutPrefix(line, "shop: ")
@@ -180,6 +185,7 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		{"an account's key that is none", nil, "cosmos://AccountEndpoint=https://a.example/;AccountKey=secret!;", exitUsage, "the key is no base64"},
 		{"an account that refuses the key", nil, "cosmos://AccountEndpoint=" + strict.URL + "/;AccountKey=secretsecret;", exitUsage, "401"},
 		{"a call for help", []string{"-h"}, "", exitOK, "SESSION_STORE"},
+		{"a call for help", []string{"-h"}, "", exitOK, "SESSION_TELEMETRY"},
 	} {
 		var stderr bytes.Buffer
 		getenv := func(name string) string {
