@@ -21,7 +21,7 @@ type lease struct {
 	gate   *gate    // nil when the turn has been given back
 	timer  *time.Timer
 	cancel context.CancelFunc // ends a renewal under way; nil if there is none
-	saving int                // saves under way: their answers say whether the lock is lost, not a renewal's
+	saving int32              // saves under way: their answers say whether the lock is lost, not a renewal's
 	lost   bool
 	done   bool
 	onLost func() // set by the session once it wants to know
@@ -209,7 +209,9 @@ func (l *lease) release(ctx context.Context, state lockState) {
 			err := l.m.storeCall(context.WithoutCancel(ctx), "release", func(ctx context.Context) error {
 				return l.m.store.Release(ctx, l.key, l.token)
 			})
-			l.m.failedInBackground(context.WithoutCancel(ctx), err) // the lock ends with its lease
+			if err != nil { // the lock ends with its lease
+				l.m.failedInBackground(context.WithoutCancel(ctx), err)
+			}
 		case lockUnknown:
 			l.giveUp()
 		}
