@@ -17,6 +17,7 @@ func DocumentChecks() []Check {
 		{"the architecture names every file of core", coreIsDescribed},
 		{"published packages teach", packagesTeach},
 		{"workflows are careful", workflowsAreCareful},
+		{"make has the targets that are made", makeHasTargets},
 	}
 }
 

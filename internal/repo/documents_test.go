@@ -51,6 +51,7 @@ func goodDocuments() map[string]string {
 	example := func(name string) string { return "package " + name + "_test\n\nfunc Example() {}\n" }
 	return map[string]string{
 		".github/workflows/careful.yml":       goodWorkflow,
+		"Makefile":                            "test: build\n\ttrue\nbuild:\n\ttrue\n",
 		".github/workflows/ci.yml":            "jobs:\n",
 		"core/doc.go":                         teaching("session"),
 		"core/example_test.go":                example("session"),
@@ -124,6 +125,10 @@ func TestDocumentChecks(t *testing.T) {
 		{"credentials that stay", change(careful, "persist-credentials", "fetch-depth"), careful + ":11: checks out without"},
 		{"all permissions", change(careful, "permissions: {}", ""), careful + `: has no line "permissions: {}"`},
 		{"no group", change(careful, "concurrency", "x"), careful + `: has no line "concurrency:"`},
+		{"a workflow that makes nothing", change(careful, "make test", "make x test"), careful + ":15: makes x, which is no target"},
+		{"a workflow that makes nothing at last", change(careful, "make test", "true && make x"), careful + ":15: makes x"},
+		{"a document that makes nothing", map[string]string{"docs/new.md": "Say `make x`, and make do.\n"}, "docs/new.md:1: makes x"},
+		{"a document's code that makes nothing", map[string]string{"docs/new.md": "```sh\nmake test # make do\nmake x\n```\n"}, "docs/new.md:3: makes x"},
 		{"a job without end", change(careful, "    timeout-minutes: 5\n", ""), careful + ": has 1 jobs, and timeout-minutes for 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
