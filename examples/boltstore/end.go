@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -137,6 +138,15 @@ func (s *Store) Reap(ctx context.Context, namespace string, limit int, token ses
 		}
 		var claimed []session.Expired
 		for _, place := range places {
+			x := session.Expired{}
+			copy(x.Key[:], place)
+			// Of two ends of one key a call claims one: key and token are all
+			// that names a claim, and who removes the one would remove the other.
+			if at, other, err := t.claimed(x.Key, token); err != nil {
+				return err
+			} else if other != nil && !bytes.Equal(at, place) {
+				continue
+			}
 			e, err := t.get(place)
 			if err != nil {
 				return err
@@ -147,8 +157,7 @@ func (s *Store) Reap(ctx context.Context, namespace string, limit int, token ses
 			if e.Reason == 0 {
 				e.Reason = session.EndExpired
 			}
-			x := session.Expired{Record: e.stored(), Reason: e.Reason, Attempts: e.Attempts}
-			copy(x.Key[:], place)
+			x.Record, x.Reason, x.Attempts = e.stored(), e.Reason, e.Attempts
 			if err := t.put(place, e); err != nil {
 				return err
 			}

@@ -69,6 +69,40 @@ func TestS15_AClosedFileIsUnavailable(t *testing.T) {
 	}
 }
 
+// TestS12_OneEndOfAKeyAtATime: of several ends of one key one Reap claims one, so
+// that who is done with it does not remove another.
+func TestS12_OneEndOfAKeyAtATime(t *testing.T) {
+	store, _ := open(t, filepath.Join(t.TempDir(), "sessions.db"))
+	key := session.StoreKey{1}
+	for _, data := range []string{"first", "second"} {
+		rec := session.Record{Data: []byte(data), Events: true, IdleTimeout: time.Hour, Write: session.NewWriteID()}
+		if err := store.Create(t.Context(), key, rec, session.Token{}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Remove(t.Context(), key, session.Token{}, session.EndRevoked); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := make(map[string]bool)
+	for range 2 {
+		token := session.NewToken()
+		ends, err := store.Reap(t.Context(), "", 10, token, time.Minute)
+		if err != nil || len(ends) != 1 {
+			t.Fatalf("Reap: %d ends, %v, want 1", len(ends), err)
+		}
+		told[string(ends[0].Record.Data)] = true
+		if err := store.Remove(t.Context(), key, token, session.EndDelete); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !told["first"] || !told["second"] {
+		t.Errorf("told of %v, want both", told)
+	}
+	if ends, err := store.Reap(t.Context(), "", 10, session.NewToken(), time.Minute); err != nil || len(ends) != 0 {
+		t.Errorf("afterwards: %d ends, %v", len(ends), err)
+	}
+}
+
 // open returns the store in a file, which the test closes at its end.
 func open(t testing.TB, path string) (*Store, *bolt.DB) {
 	t.Helper()
