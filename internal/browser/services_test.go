@@ -32,7 +32,7 @@ func TestServices(t *testing.T) {
 	v.gets("/shop/cart")
 	v.clicks(".who button")
 	v.sees("Then you go on to the shop.")
-	v.must(v.fill("#name", "Ada"))
+	v.must(v.fill("input[name=name]", "Ada"))
 	v.clicks("main button")
 	v.sees("Your cart", "Mug", "Ada", "Log out")
 	v.reads(".count", "1 in it")
@@ -52,7 +52,7 @@ func TestServices(t *testing.T) {
 
 	w := visit(t, b, site)
 	w.gets("/account/")
-	w.must(w.fill("#name", "Ada"))
+	w.must(w.fill("input[name=name]", "Ada"))
 	w.clicks("main button")
 	w.sees("Your account", "This browser", "Another browser", "Log out there")
 	w.clicks("#everywhere")
