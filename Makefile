@@ -39,7 +39,7 @@ VERSION = $(if $(POSTGRES),-postgres-version $(POSTGRES))
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover postgres cross
+.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover postgres cross api release released
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -147,3 +147,18 @@ cover: ## say how much of the published code the tests run; details in bin/cover
 	@$(SERVERS)
 	bin/servers -- go test -count=1 -coverprofile bin/cover.out -coverpkg "$$(printf '%s,' $(PUBLISHED:%=%/...) | sed 's/,$$//')" $(PUBLISHED:%=%/...)
 	@go tool cover -func bin/cover.out | tail -n 1
+
+api: ## say what has changed in the APIs since the last release, and what version that makes
+	$(call step,APIs since the last release)
+	@go run $(RULES)/api
+
+# Everything that a release does but the push. DRYRUN=1 leaves this clone as it is.
+release: ## prepare VERSION=v0.1.0 of MODULE="core" or all: changelogs, requires, tags; see RELEASING.md
+	$(call step,release $(VERSION) of $(MODULE))
+	@$(SERVERS)
+	@go build -o bin/release $(RULES)/release
+	bin/servers -postgres -cosmos -- bin/release -version '$(VERSION)' -module '$(MODULE)' $(if $(DRYRUN),-n)
+
+released: ## after its push: check that what is public is what was rehearsed
+	$(call step,what is public)
+	@go run $(RULES)/release -public

@@ -8,4 +8,7 @@
 // places where the tree breaks it. TestRepository runs all of them:
 //
 //	go test github.com/sessionstate/sessionstate/internal/repo
+//
+// Beside it are the programs that releases are made with: rehearse, release and
+// api. RELEASING.md says how.
 package repo

@@ -66,7 +66,7 @@ func Successors(version string) []string {
 // getting that version: it is malformed, released already, lower than the last
 // one, or skips one. Prereleases of what may come next may come as well.
 func CheckVersion(version string, released []string) error {
-	if semver.Canonical(version) != version || semver.Build(version) != "" || module.IsPseudoVersion(version) {
+	if !semver.IsValid(version) || semver.Canonical(version) != version || semver.Build(version) != "" || module.IsPseudoVersion(version) {
 		return fmt.Errorf("%q is no version to release: write it as v1.2.3 or v1.2.3-rc.1", version)
 	}
 	if slices.Contains(released, version) {

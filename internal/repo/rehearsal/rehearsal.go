@@ -71,7 +71,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		}
 	}()
 	r := &run{Config: cfg, scratch: scratch, proxy: publish.Proxy(filepath.Join(scratch, "proxy"))}
-	if r.env, err = environment(ctx, r); err != nil {
+	outside := publish.Outside{Proxy: r.proxy, Cache: filepath.Join(scratch, "modules"), More: r.Proxies, Unchecked: r.Unchecked}
+	if r.env, err = outside.Environment(ctx); err != nil {
 		return err
 	}
 	if err := r.pack(); err != nil { // what cannot be packed cannot be walked with

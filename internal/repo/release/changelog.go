@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+const unreleased = "## [Unreleased]"
+
+// closeChangelog gives the version to what a CHANGELOG.md has under Unreleased,
+// and returns that.
+func closeChangelog(file, version string, date time.Time) (notes string, err error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	before, after, found := strings.Cut(string(data), "\n"+unreleased+"\n")
+	if !found {
+		return "", fmt.Errorf("CHANGELOG.md has no heading %q", unreleased)
+	}
+	section, rest, more := strings.Cut(after, "\n## ")
+	if more {
+		rest = "\n## " + rest
+	}
+	notes = strings.TrimSpace(section)
+	if !hasEntries(notes) {
+		return "", errors.New("CHANGELOG.md has nothing under Unreleased: write there what users will see, or do not release it")
+	}
+	heading := fmt.Sprintf("## [%s] - %s", strings.TrimPrefix(version, "v"), date.Format(time.DateOnly))
+	if strings.Contains(rest, "\n## ["+strings.TrimPrefix(version, "v")+"]") {
+		return "", fmt.Errorf("CHANGELOG.md has a heading for %s already", version)
+	}
+	text := before + "\n" + unreleased + "\n\n" + heading + "\n\n" + notes + "\n" + rest
+	return notes, os.WriteFile(file, []byte(text), 0o666)
+}
+
+// hasEntries reports whether there is more than headings.
+func hasEntries(section string) bool {
+	for line := range strings.Lines(section) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return true
+		}
+	}
+	return false
+}
