@@ -245,11 +245,15 @@ func (s *Session) record(key StoreKey, c *content) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	return Record{
+	rec := Record{
 		Data: data, Namespace: cfg.Namespace, Owner: c.owner,
 		IdleTimeout: m.timeout(c), Refresh: m.refresh(c), Lifetime: cfg.AbsoluteTimeout,
 		Write: NewWriteID(), Events: cfg.OnEnd != nil,
-	}, nil
+	}
+	if c.unborn && cfg.OnStart == nil {
+		rec.waste()
+	}
+	return rec, nil
 }
 
 // wrote notes what the store has now, and tells the client if its ID, or for
@@ -356,7 +360,7 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 		if err := s.clientGone(ctx); err != nil {
 			return err
 		}
-		id = newID()
+		id = s.rq.path().nextID()
 		key = storeKey(m.cfg.Namespace, id)
 		how.MoveTo, how.Grace = key, m.cfg.RenewGrace
 	}

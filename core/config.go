@@ -84,8 +84,8 @@ type Config struct {
 	// (M16). Negative: none. Default: 1 minute.
 	RenewGrace time.Duration
 
-	// ID says how clients carry the ID: Cookie or Header. URI is not
-	// available yet. Default: Cookie{}.
+	// ID says how clients carry the ID: Cookie, Header, URI or AutoDetect.
+	// Default: Cookie{}.
 	ID IDSource
 
 	// MaxSize is the largest content of a session in bytes, before Compress
@@ -291,7 +291,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("session: Config.ID: %w", err)
 	}
 	cfg.ID = id
-	return cfg, nil
+	return cfg, cfg.checkPaths()
 }
 
 // maxNamespace is what every provider can index.

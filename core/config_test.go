@@ -64,7 +64,11 @@ func TestConfig_MistakesAreErrors(t *testing.T) {
 		{config{EncryptionKeys: [][]byte{key(1), key(2), key(1)}}, []string{"Config.EncryptionKeys[2]", "the same as [0]"}},
 		{config{Unencrypted: session.ReadUnencrypted}, []string{"Config.Unencrypted", "Config.EncryptionKeys is not"}},
 		{config{Unencrypted: 3, EncryptionKeys: [][]byte{key(1)}}, []string{"Config.Unencrypted is 3", "WriteUnencrypted"}},
-		{config{ID: session.URI{}}, []string{"Config.ID", "URI", "Cookie or Header"}},
+		{config{ID: session.URI{}, AdoptExpiredID: true}, []string{"Config.AdoptExpiredID", "Config.ID is session.URI", "leave one"}},
+		{config{ID: session.AutoDetect{}, AdoptExpiredID: true}, []string{"Config.AdoptExpiredID", "Config.ID is session.AutoDetect", "leave one"}},
+		{config{ID: session.AutoDetect{Cookie: session.Cookie{Path: "/app"}}}, []string{"Config.ID", "AutoDetect.Cookie.Path", `"/app"`, `must be "/"`}},
+		{config{ID: session.AutoDetect{Cookie: session.Cookie{Name: "a b"}}}, []string{"Config.ID", "AutoDetect.Cookie"}},
+		{config{ID: session.AutoDetect{Cookie: session.Cookie{SameSite: 9}}}, []string{"Config.ID", "AutoDetect.Cookie.SameSite", "9"}},
 
 		{config{ID: session.Cookie{Name: "a b"}}, []string{"Config.ID", "Cookie"}},
 		{config{ID: session.Cookie{Name: "a=b"}}, []string{"Config.ID", "Cookie"}},

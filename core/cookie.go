@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// IDSource says how clients carry the ID: Cookie, Header or URI.
+// IDSource says how clients carry the ID: Cookie, Header, URI or AutoDetect.
 type IDSource interface {
 	// checked returns the source with its defaults filled in, or what is
 	// wrong with it.
@@ -144,12 +144,15 @@ func (c Cookie) set(ex Exchange, cookie string) {
 	keepFromCaches(ex, "Cookie")
 }
 
-// keepFromCaches marks a reply that carries an ID in a header called name, so
-// that no shared cache gives it to somebody else (A9). What the handler has
-// said about caching stays.
+// keepFromCaches marks a reply that carries an ID in a header called name, or
+// without one if name is "", so that no shared cache gives it to somebody else
+// (A9). What the handler has said about caching stays.
 func keepFromCaches(ex Exchange, name string) {
 	if len(ex.ReplyHeader("Cache-Control")) == 0 {
 		ex.SetReplyHeader("Cache-Control", "no-store")
+	}
+	if name == "" {
+		return
 	}
 	vary := ex.ReplyHeader("Vary")
 	for _, line := range vary {
@@ -199,14 +202,3 @@ func (h Header) set(ex Exchange, value string) {
 	ex.SetReplyHeader(h.Name, value)
 	keepFromCaches(ex, h.Name)
 }
-
-// URI is to carry the ID in the path, "/(S(id))/page", for clients that keep
-// no cookies. It is not available yet: New refuses it.
-type URI struct{}
-
-func (URI) checked() (IDSource, error) {
-	return nil, errors.New("URI is set: this version cannot do that yet, use Cookie or Header")
-}
-func (URI) read(Exchange) string                  { return "" }
-func (URI) write(Exchange, string, time.Duration) {}
-func (URI) clear(Exchange)                        {}

@@ -100,7 +100,8 @@ const RetryAfter = "1"
 
 // HTTPStatus returns the HTTP status that tells a client of err: 429 for
 // ErrQueueFull, 503 for ErrAcquireTimeout, ErrUnavailable and a request whose
-// own deadline has passed (these go with a Retry-After header), 409 for
+// own deadline has passed (these go with a Retry-After header), 302 or 307, by
+// the request's method, for ErrRedirect, 409 for
 // ErrRenewed, ErrLockLost, ErrConflict and ErrTooManySessions, 413 for ErrTooLarge, 499 for
 // context.Canceled (the client is gone, nobody reads it), 200 for nil, and 500
 // for everything else and for whatever is ErrOutcomeUnknown.
@@ -108,6 +109,12 @@ func HTTPStatus(err error) int {
 	switch {
 	case err == nil:
 		return http.StatusOK
+	case errors.Is(err, ErrRedirect):
+		var to redirectError
+		if errors.As(err, &to) {
+			return to.status
+		}
+		return http.StatusFound
 	case errors.Is(err, ErrOutcomeUnknown):
 		return http.StatusInternalServerError // whatever else it is: "try again" might do a thing twice
 	case errors.Is(err, ErrQueueFull):

@@ -28,7 +28,8 @@ const (
 
 	flagRemember = 1 << 0
 	flagIdle     = 1 << 1
-	flagsKnown   = flagRemember | flagIdle
+	flagUnborn   = 1 << 2
+	flagsKnown   = flagRemember | flagIdle | flagUnborn
 
 	// minItem is the shortest item: 1 byte of name with its length, codec,
 	// length of an empty value. It bounds what a hostile count can make
@@ -53,6 +54,9 @@ func encodeFrame(c *content) []byte {
 	}
 	if c.idle > 0 {
 		flags |= flagIdle
+	}
+	if c.unborn {
+		flags |= flagUnborn
 	}
 	b = append(b, frameMagic, frameVersion, flags)
 	if c.idle > 0 {
@@ -122,7 +126,7 @@ func decodeFrame(data []byte) (content, error) {
 	if flags&^flagsKnown != 0 {
 		return c, corrupt("it has flags that this program does not know: was it stored by a newer one?")
 	}
-	c.remember = flags&flagRemember != 0
+	c.remember, c.unborn = flags&flagRemember != 0, flags&flagUnborn != 0
 	if flags&flagIdle != 0 {
 		idle := r.uvarint()
 		if idle == 0 || idle > uint64(maxDuration) {

@@ -156,7 +156,7 @@ func TestFrame_VersionsAndFlags(t *testing.T) {
 		"begin as a session":     func(b []byte) { b[0] = '{' },
 		"version is 2":           func(b []byte) { b[1] = 2 },
 		"version is 0":           func(b []byte) { b[1] = 0 },
-		"flags":                  func(b []byte) { b[2] |= 4 },
+		"flags":                  func(b []byte) { b[2] |= 8 },
 		"idle timeout is out of": func(b []byte) { copy(b[3:], binary.AppendUvarint(nil, uint64(maxDuration)+1)) },
 		"number of codecs":       func(b []byte) { *(*[10]byte)(b) = [10]byte{frameMagic, frameVersion, 0, 255, 255, 255, 255, 1} },
 		"number of items":        func(b []byte) { *(*[10]byte)(b) = [10]byte{frameMagic, frameVersion, 0, 0, 255, 255, 255, 255, 1} },

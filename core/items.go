@@ -37,6 +37,7 @@ type content struct {
 	size     int           // of the names and values, in bytes
 	idle     time.Duration // the session's own idle timeout; 0: the Manager's
 	remember bool
+	unborn   bool // settle has stored it, and nothing was put into it since
 	owner    string
 }
 

@@ -28,12 +28,14 @@ type Manager struct {
 	reaper     *reaper
 	ends       ends
 	inUse      inUse
+	inPath     bool        // IDs may be in paths
 	warned     atomic.Bool // that the cookie needs TLS
 	unreadable seldom      // of sessions that cannot be read
 	failed     seldom      // of work in the background
 	panicked   seldom      // of an Observer that did
 
 	warnedPassive atomic.Bool // that passive requests acquire Exclusive
+	untold        atomic.Bool // it was said that a client is not told its new ID
 }
 
 // New returns a Manager that keeps its sessions in store. It copies cfg, fills
@@ -66,6 +68,9 @@ func New(store Store, cfg Config) (*Manager, error) {
 		return nil, fmt.Errorf("session: Config.MaxSessionsPerOwner is %d: the store, a %T, cannot find an owner's sessions: take one that implements OwnerIndex, or leave it unset", cfg.MaxSessionsPerOwner, store)
 	}
 	m.observeStore()
+	if m.inPath = carriesInPath(cfg.ID); m.inPath {
+		cfg.Logger.Warn("session: Config.ID carries IDs in URLs: whoever sees such a URL, in a log, a history or a message, has the session; see docs/security.md")
+	}
 	m.ends.m = m
 	m.keepAlive = newKeepAlive(m)
 	m.reaper = startReaper(m)

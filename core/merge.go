@@ -102,7 +102,7 @@ func (s *Session) replayOn(rec Record) (content, error) {
 	if err != nil {
 		return c, err
 	}
-	c.owner = rec.Owner
+	c.owner, c.unborn = rec.Owner, false
 	for _, op := range s.replay {
 		if err := op(&c); err != nil {
 			return c, err

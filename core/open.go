@@ -28,6 +28,17 @@ func (rq *Request) open(ctx context.Context, mode Mode) (s *Session, waited bool
 // find looks for the client's session in the store.
 func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool, err error) {
 	m := rq.m
+	if m.inPath {
+		p := rq.path()
+		if p == nil {
+			return nil, false, errNotRewritten
+		}
+		if rq.canTell() {
+			if err := p.admit(mode); err != nil {
+				return nil, false, err
+			}
+		}
+	}
 	rq.mu.Lock()
 	if rq.ended { // a goroutine that was left behind: the exchange must not be used any more
 		rq.mu.Unlock()
@@ -62,6 +73,7 @@ func (rq *Request) find(ctx context.Context, mode Mode) (s *Session, waited bool
 	switch {
 	case err == nil:
 		found.content.owner = found.rec.Owner
+		found.unborn, found.content.unborn = found.content.unborn, false
 		found.rec.Data = m.forOnEnd(found.rec.Data)
 		found.isNew = found.adopted
 		found.keepAlive()
@@ -145,7 +157,7 @@ func (s *Session) lifetimeLeft() time.Duration {
 // were it not for AbsoluteTimeout; 0: not at all.
 func (s *Session) cookieLife() time.Duration {
 	m := s.rq.m
-	c, ok := m.cfg.ID.(Cookie)
+	c, ok := s.rq.source().(Cookie)
 	if !ok || !c.Persist && !s.content.remember {
 		return 0
 	}

@@ -109,7 +109,11 @@ func (m *Manager) Begin(ctx context.Context, ex Exchange) (*Request, context.Con
 func (rq *Request) presented() string {
 	if !rq.idRead {
 		rq.idRead = true
-		rq.id = rq.m.cfg.ID.read(rq.ex)
+		if p := rq.path(); p != nil {
+			rq.id = p.presentedID()
+		} else {
+			rq.id = rq.m.cfg.ID.read(rq.ex)
+		}
 	}
 	return rq.id
 }
@@ -222,16 +226,37 @@ func (rq *Request) replace(ctx context.Context, before *Session, mode Mode) (s *
 		e.Kind, e.Err = EventAcquireFailed, err
 	}
 	rq.m.observeSince(ctx, begun, e)
-	if s != nil && s.isNew && !s.unused && rq.m.cfg.OnStart != nil {
-		if err = s.start(ctx); err != nil {
-			s = nil
-		}
+	if s != nil && s.isNew && !s.unused {
+		return rq.enliven(ctx, s, mode)
 	}
 	return s, err
 }
 
+// enliven begins a session that is new: it runs OnStart, and sees to it that
+// the client carries the ID in its path, where that is how it carries it.
+// Without an error the session is returned.
+func (rq *Request) enliven(ctx context.Context, s *Session, mode Mode) (*Session, error) {
+	toItsURL := false
+	if rq.m.inPath && rq.canTell() {
+		var err error
+		if toItsURL, err = rq.path().leads(!mode.readOnly() || rq.m.cfg.OnStart != nil); err != nil {
+			_ = s.finishDiscarding(ctx) // nothing was stored yet
+			return nil, err
+		}
+	}
+	if rq.m.cfg.OnStart != nil {
+		if err := s.start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if toItsURL && !s.isAbandoned() {
+		return nil, s.settle(ctx)
+	}
+	return s, nil
+}
+
 // take is replace but for what else is told and done. A session that is unused
-// was started in another mode.
+// was begun in another mode.
 func (rq *Request) take(ctx context.Context, before *Session, mode Mode) (s *Session, waited bool, err error) {
 	if before != nil {
 		if s = before.takeOver(ctx, mode); s != nil {
@@ -364,8 +389,11 @@ func (rq *Request) tell(id string, maxAge time.Duration) bool {
 	if rq.headersSent || rq.finished || rq.failed && !rq.ended {
 		return false
 	}
-	rq.m.warnPlain(rq.ex)
-	source, ex := rq.m.cfg.ID, rq.ex
+	rq.warnPlain()
+	if p := rq.path(); p != nil {
+		p.tell(id)
+	}
+	source, ex := rq.source(), rq.ex
 	rq.cookie = func() {
 		if id == "" {
 			source.clear(ex)
@@ -386,8 +414,12 @@ func (rq *Request) canTell() bool {
 
 // warnPlain says once that browsers will drop a Secure cookie that comes over
 // plain http: the commonest reason for sessions that do not stick.
-func (m *Manager) warnPlain(ex Exchange) {
+func (rq *Request) warnPlain() {
+	m, ex := rq.m, rq.ex
 	c, ok := m.cfg.ID.(Cookie)
+	if auto, detects := m.cfg.ID.(AutoDetect); detects {
+		c, ok = auto.Cookie, true // without TLS, it takes clients for such that keep no cookies
+	}
 	if !ok || c.Insecure || ex.Secure() || m.warned.Load() {
 		return
 	}

@@ -17,6 +17,7 @@ type Session struct {
 	rq       *Request
 	mode     Mode
 	isNew    bool
+	unborn   bool      // it is stored, and nothing was put into it since settle did that
 	started  time.Time // when it was acquired
 	released atomic.Bool
 
@@ -69,8 +70,10 @@ func (s *Session) StoreKey() StoreKey {
 	return s.key
 }
 
-// IsNew reports whether the client came without a live session.
-func (s *Session) IsNew() bool { return s != nil && s.isNew }
+// IsNew reports whether the client came without a live session, or with one
+// that was made for it ahead of this request and has not been changed since
+// (ErrRedirect).
+func (s *Session) IsNew() bool { return s != nil && (s.isNew || s.unborn) }
 
 // Mode returns the mode that the session was acquired in.
 func (s *Session) Mode() Mode {

@@ -18,6 +18,14 @@ func New(mgr *session.Manager, opts ...Options) func(http.Handler) http.Handler 
 	return httpsession.New(mgr, opts...)
 }
 
+// Rewrite returns the middleware that takes session IDs out of paths, for a
+// Manager whose Config.ID is session.URI or session.AutoDetect; for others it
+// does nothing at no cost. It is the first at the root, where chi has not routed
+// yet: r.Use(chisession.Rewrite(sessions), middleware.Logger, …).
+func Rewrite(mgr *session.Manager) func(http.Handler) http.Handler {
+	return httpsession.Rewrite(mgr)
+}
+
 // Require returns the middleware, for a route or a group, that acquires the
 // session in this mode before the handler runs; From gives it to the handler.
 // If that fails, the error handler answers and the handler does not run. It

@@ -28,7 +28,7 @@ func newScenarioServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenar
 		}
 	}
 	router := chi.NewRouter()
-	router.Use(recoverer(sc.Recovered), chisession.New(mgr, opts))
+	router.Use(chisession.Rewrite(mgr), recoverer(sc.Recovered), chisession.New(mgr, opts))
 	if sc.Twice {
 		router.Use(chisession.New(mgr, opts))
 	}

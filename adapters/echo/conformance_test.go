@@ -56,6 +56,7 @@ func newServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenario) stri
 		opts.ErrorHandler = func(c echo.Context, err error) error { return sc.ErrorHandler(converse(c), err) }
 	}
 	e := newEcho()
+	e.Pre(echosession.Rewrite(mgr))
 	e.Use(recoverer(sc.Recovered), echosession.New(mgr, opts))
 	if sc.Twice {
 		e.Use(echosession.New(mgr, opts))

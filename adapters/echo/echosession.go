@@ -1,6 +1,7 @@
 package echosession
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -72,7 +73,7 @@ func (o *Options) fail(w http.ResponseWriter, _ *http.Request, err error) {
 }
 
 func (o *Options) answer(c echo.Context, err error) error {
-	if o.ErrorHandler != nil {
+	if o.ErrorHandler != nil && !errors.Is(err, session.ErrRedirect) {
 		answered := o.ErrorHandler(c, err)
 		switch {
 		case answered != nil:
@@ -83,6 +84,36 @@ func (o *Options) answer(c echo.Context, err error) error {
 	}
 	// A client must not take silence, which is an empty 200, for success.
 	return refusal(c, err)
+}
+
+// Rewrite returns the middleware that takes session IDs out of paths, for a
+// Manager whose Config.ID is session.URI or session.AutoDetect; for others it
+// does nothing at no cost. Only what runs before the router can do that:
+//
+//	e.Pre(echosession.Rewrite(sessions)) // the first of them
+//
+// Then loggers do not see the ID either. See httpsession.Rewrite.
+func Rewrite(mgr *session.Manager) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if !mgr.InPath() {
+			return next
+		}
+		return func(c echo.Context) error {
+			r, res := c.Request(), c.Response()
+			w, below := httpsession.BeginPath(mgr, res.Writer, r)
+			if w == nil {
+				return next(c)
+			}
+			r.URL, r.RequestURI = below.URL, below.RequestURI // Echo routes by the request that it got
+			c.SetRequest(below)
+			res.Writer = w // and leaves it there: Echo's HTTPErrorHandler comes later
+			err := next(c)
+			if err == nil && !res.Committed {
+				w.End()
+			}
+			return err
+		}
+	}
 }
 
 // Require returns the middleware that acquires the session in this mode before

@@ -20,7 +20,7 @@ import (
 	fibersession "github.com/sessionstate/sessionstate/adapters/fiber"
 )
 
-// TestRunAdapter proves M10 to M16, M20, M22 and A1 to A10. What Fiber lacks:
+// TestRunAdapter proves M10 to M16, M20, M22, M23 and A1 to A11. What Fiber lacks:
 // a reply cannot begin while its handler runs (Flush, Informational), the
 // connection is handed over only after all middlewares (Hijack), a request
 // does not learn that its client has gone (Disconnect), and there is no
@@ -33,6 +33,7 @@ func TestRunAdapter(t *testing.T) {
 func newServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenario) string {
 	t.Helper()
 	app := fiber.New(fiber.Config{DisableStartupMessage: true, ReadBufferSize: 32 << 10})
+	app.Use(fibersession.Rewrite(mgr))
 	app.Use(func(c *fiber.Ctx) (err error) {
 		defer func() {
 			if v := recover(); v != nil {

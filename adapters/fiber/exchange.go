@@ -13,21 +13,26 @@ type exchange request
 // RequestHeader copies what it returns: fasthttp parses the next request of
 // the connection into the same memory (A8).
 func (e *exchange) RequestHeader(name string) []string {
-	if timedOut(e.c) {
+	values := e.one[:0] // in place: most headers come once
+	for _, v := range peek(e.c, name) {
+		values = append(values, string(v))
+	}
+	return values
+}
+
+// peek returns the values of a request header, in fasthttp's memory.
+func peek(c *fiber.Ctx, name string) [][]byte {
+	if timedOut(c) {
 		return nil // a goroutine that was left behind may be reading the request
 	}
-	h := &e.c.Request().Header
+	h := &c.Request().Header
 	raw := h.PeekAll(name)
 	if len(raw) == 0 {
 		// Proxies send lower case, and an app with DisableHeaderNormalizing
 		// keeps that.
 		raw = h.PeekAll(lower(name))
 	}
-	values := e.one[:0] // in place: most headers come once
-	for _, v := range raw {
-		values = append(values, string(v))
-	}
-	return values
+	return raw
 }
 
 func lower(name string) string {
@@ -37,8 +42,10 @@ func lower(name string) string {
 	return strings.ToLower(name)
 }
 
-func (e *exchange) ReplyHeader(name string) []string {
-	h := &reply(e.c).Header
+func (e *exchange) ReplyHeader(name string) []string { return replyHeader(e.c, name) }
+
+func replyHeader(c *fiber.Ctx, name string) []string {
+	h := &reply(c).Header
 	if name == fiber.HeaderSetCookie {
 		return cookies(h) // PeekAll would make one line of them
 	}
@@ -51,7 +58,11 @@ func (e *exchange) ReplyHeader(name string) []string {
 
 func (e *exchange) SetReplyHeader(name string, values ...string) {
 	e.told = true
-	h := &reply(e.c).Header
+	setReplyHeader(e.c, name, values)
+}
+
+func setReplyHeader(c *fiber.Ctx, name string, values []string) {
+	h := &reply(c).Header
 	h.Del(name)
 	for _, v := range values {
 		h.Add(name, v)

@@ -1,6 +1,7 @@
 package fibersession
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -43,7 +44,7 @@ func Fail(c *fiber.Ctx, err error) error {
 // answer lets an ErrorHandler answer, and the default if it does nothing: a
 // client must not take silence, which is an empty 200, for success.
 func answer(c *fiber.Ctx, err error, handler func(*fiber.Ctx, error) error) error {
-	if handler != nil {
+	if handler != nil && !errors.Is(err, session.ErrRedirect) {
 		failed := handler(c, err)
 		resp := c.Response()
 		if failed != nil || resp.StatusCode() != fiber.StatusOK || resp.IsBodyStream() || len(resp.Body()) > 0 {

@@ -106,7 +106,7 @@ func newServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenario) stri
 			}
 		})...)
 	}
-	srv := httptest.NewServer(engine)
+	srv := httptest.NewServer(ginsession.Rewrite(mgr)(engine))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }

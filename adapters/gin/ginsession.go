@@ -1,6 +1,7 @@
 package ginsession
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -85,7 +86,7 @@ func (o *Options) refuse(w *writer, err error) {
 }
 
 func (o *Options) answer(c *gin.Context, err error) {
-	if o.ErrorHandler != nil {
+	if o.ErrorHandler != nil && !errors.Is(err, session.ErrRedirect) {
 		before := c.Writer.Status()
 		o.ErrorHandler(c, err)
 		if status := c.Writer.Status(); c.Writer.Written() || status != before && status >= 400 {
@@ -94,6 +95,19 @@ func (o *Options) answer(c *gin.Context, err error) {
 	}
 	// A client must not take silence, which is an empty 200, for success.
 	httpsession.Answer(c.Writer, err)
+}
+
+// Rewrite returns what takes session IDs out of paths, for a Manager whose
+// Config.ID is session.URI or session.AutoDetect; for others it does nothing at
+// no cost. Gin's middlewares run when it has routed, so Rewrite goes around the
+// engine:
+//
+//	http.ListenAndServe(addr, ginsession.Rewrite(sessions)(r)) // in place of r.Run(addr)
+//
+// Then Gin's own redirects keep the ID too, and its Logger does not see it. See
+// httpsession.Rewrite.
+func Rewrite(mgr *session.Manager) func(http.Handler) http.Handler {
+	return httpsession.Rewrite(mgr)
 }
 
 // Require returns the middleware that acquires the session in this mode before
@@ -150,6 +164,8 @@ func From(c *gin.Context) *session.Session {
 // status that fits err, one of this project's errors: through the ErrorHandler
 // that New was given, or with a short text/plain body that says nothing of
 // err. If the client is gone, nobody reads it, which is harmless.
+// session.ErrRedirect is no failure: it gets neither into c.Errors nor to the
+// ErrorHandler.
 func Fail(c *gin.Context, err error) {
 	note(c, err)
 	httpsession.Fail(&failing{c.Writer, c}, c.Request, err)
@@ -157,7 +173,9 @@ func Fail(c *gin.Context, err error) {
 
 // note aborts the chain and leaves err to loggers.
 func note(c *gin.Context, err error) {
-	_ = c.Error(err) // returns it
+	if !errors.Is(err, session.ErrRedirect) {
+		_ = c.Error(err) // returns it
+	}
 	c.Abort()
 }
 

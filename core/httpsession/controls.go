@@ -96,11 +96,12 @@ func (w *Writer) Push(target string, opts *http.PushOptions) error {
 }
 
 // flushes and hijacks report whether http.ResponseController can do so on w. A
-// Writer always has the methods, so that what counts is the one below it.
+// Writer and a PathWriter always have the methods, so that what counts is the
+// one below them.
 
 func flushes(w http.ResponseWriter) bool {
 	for ; w != nil; w = unwrap(w) {
-		if _, ours := w.(*Writer); ours {
+		if ours(w) {
 			continue
 		}
 		if _, ok := w.(interface{ FlushError() error }); ok {
@@ -115,12 +116,20 @@ func flushes(w http.ResponseWriter) bool {
 
 func hijacks(w http.ResponseWriter) bool {
 	for ; w != nil; w = unwrap(w) {
-		if _, ours := w.(*Writer); ours {
+		if ours(w) {
 			continue
 		}
 		if _, ok := w.(http.Hijacker); ok {
 			return true
 		}
+	}
+	return false
+}
+
+func ours(w http.ResponseWriter) bool {
+	switch w.(type) {
+	case *Writer, *PathWriter:
+		return true
 	}
 	return false
 }

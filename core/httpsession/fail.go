@@ -1,6 +1,7 @@
 package httpsession
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,9 +13,10 @@ import (
 // project's errors: through the ErrorHandler that New was given, or with a
 // short text/plain body that says nothing of err. Only the first reply of a
 // request counts, as with http.Error. If the client is gone, nobody reads it,
-// which is harmless.
+// which is harmless. session.ErrRedirect is no failure, and never gets to an
+// ErrorHandler.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
-	if hw := writerOf(r); hw != nil && hw.fail != nil {
+	if hw := writerOf(r); hw != nil && hw.fail != nil && !errors.Is(err, session.ErrRedirect) {
 		hw.fail(w, r, err)
 		return
 	}

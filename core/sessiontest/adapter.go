@@ -10,7 +10,8 @@ import (
 // Scenario describes a server, without saying of which framework: what
 // surrounds its routes, and the routes.
 //
-// From the outside in, the server has: a recoverer; the adapter's New(mgr),
+// From the outside in, the server has: the adapter's Rewrite(mgr), installed as
+// its users install it; a recoverer; the adapter's New(mgr),
 // once more if Twice says so; the adapter's New(Inner), if there is one; for
 // each route its Passive and its Require; the handler. It accepts request headers of 32 KiB.
 type Scenario struct {
@@ -94,8 +95,8 @@ type AdapterWant struct {
 	Store func(testing.TB) session.Store
 }
 
-// RunAdapter proves that an adapter keeps the rules M10 to M16, M19 to M22 and
-// A1 to A10, and that with it M1 to M4 and M6 hold, on real servers of its
+// RunAdapter proves that an adapter keeps the rules M10 to M16, M19 to M23 and
+// A1 to A11, and that with it M1 to M4 and M6 hold, on real servers of its
 // framework, driven over loopback by real clients. Every subtest is named by
 // the rule that it proves, as in "M12/no reply while the store hangs".
 //
@@ -131,7 +132,7 @@ func RunAdapter(t *testing.T, newServer func(testing.TB, *session.Manager, Scena
 		departureActs(), afterwardsActs(),
 		sendingActs(), droppedReplyActs(), writerActs(),
 		panicActs(), contextActs(), waitingActs(), managersActs(), reuseActs(), cachingActs(),
-		queueActs(), counterActs(), flashActs(), visitActs(),
+		queueActs(), counterActs(), flashActs(), visitActs(), pathActs(),
 	)
 	for _, a := range acts {
 		t.Run(a.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/core/httpsession"
 	"github.com/sessionstate/sessionstate/core/sessiontest"
 )
 
@@ -266,6 +267,80 @@ var brokenAdapters = []brokenAdapter{
 	{rule: "A9", name: "overwrites what the handler says of caching", adapter: plain{exchange: exchanging(func(e *brokenExchange) {
 		e.replyHeader = func(string) []string { return nil }
 	})}},
+	{rule: "A11", name: "has no Rewrite", adapter: plain{rewrite: func(*session.Manager) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler { return next }
+	}}},
+	{rule: "A11", name: "routes by the path with the ID", adapter: plain{rewrite: between(func(next http.Handler, w http.ResponseWriter, r, came *http.Request) {
+		r.URL = came.URL
+		next.ServeHTTP(w, r)
+	})}},
+	{rule: "A11", name: "leaves the ID in the Referer", adapter: plain{rewrite: between(func(next http.Handler, w http.ResponseWriter, r, came *http.Request) {
+		r.Header = came.Header
+		next.ServeHTTP(w, r)
+	})}},
+	{rule: "A11", name: "completes no headers", adapter: plain{rewrite: between(func(next http.Handler, w http.ResponseWriter, r, _ *http.Request) {
+		next.ServeHTTP(w.(*httpsession.PathWriter).Unwrap(), r)
+	})}},
+	{rule: "A11", name: "completes the headers too early", adapter: plain{rewrite: between(func(next http.Handler, w http.ResponseWriter, r, _ *http.Request) {
+		w.(*httpsession.PathWriter).End()
+		next.ServeHTTP(w, r)
+	})}},
+	{rule: "A11", name: "forgets replies to which nothing is written", adapter: plain{rewrite: func(mgr *session.Manager) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if pw, below := httpsession.BeginPath(mgr, w, r); pw != nil {
+					w, r = pw, below
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+	}}},
+	{rule: "A11", name: "loses the query", adapter: plain{rewrite: before(func(r *http.Request) {
+		u := *r.URL
+		u.RawQuery = ""
+		r.URL = &u
+	})}},
+	{rule: "A11", name: "does not look for cookies", adapter: plain{rewrite: before(func(r *http.Request) {
+		r.Header = r.Header.Clone()
+		r.Header.Del("Cookie")
+	})}},
+	{rule: "A11", name: "takes every method for GET", adapter: plain{rewrite: before(func(r *http.Request) { r.Method = http.MethodGet })}},
+	{rule: "A11", name: "asks the error handler about redirects", adapter: plain{asks: true}},
+}
+
+// between is a Rewrite that leaves it to serve what the router gets. came is the
+// request as it came.
+func between(serve func(next http.Handler, w http.ResponseWriter, r, came *http.Request)) func(*session.Manager) func(http.Handler) http.Handler {
+	return func(mgr *session.Manager) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, came *http.Request) {
+				httpsession.Rewrite(mgr)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if _, rewrites := w.(*httpsession.PathWriter); !rewrites {
+						next.ServeHTTP(w, r)
+						return
+					}
+					serve(next, w, r, came)
+				})).ServeHTTP(w, came)
+			})
+		}
+	}
+}
+
+// before is a Rewrite that is told of another request than came. The router
+// gets the method and the cookies that did.
+func before(change func(*http.Request)) func(*session.Manager) func(http.Handler) http.Handler {
+	return func(mgr *session.Manager) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, came *http.Request) {
+				r := *came
+				change(&r)
+				httpsession.Rewrite(mgr)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					r.Method, r.Header["Cookie"] = came.Method, came.Header["Cookie"]
+					next.ServeHTTP(w, r)
+				})).ServeHTTP(w, &r)
+			})
+		}
+	}
 }
 
 // reused is what one of them has instead of memory for each request.

@@ -74,7 +74,7 @@ func newHTTPServerWith(t testing.TB, mgr *session.Manager, sc sessiontest.Scenar
 		h = httpsession.New(mgr, opts)(h)
 	}
 	h = httpsession.New(mgr, opts)(h)
-	srv := httptest.NewServer(recoverer(h, sc.Recovered))
+	srv := httptest.NewServer(httpsession.Rewrite(mgr)(recoverer(h, sc.Recovered)))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/core/httpsession"
 	"github.com/sessionstate/sessionstate/core/memstore"
 	"github.com/sessionstate/sessionstate/core/sessiontest"
 )
@@ -34,6 +35,8 @@ type plain struct {
 	panicked func(*plainWriter, any) (done bool)                   // in place of what is done for a panic
 	enter    func(*http.Request) (skip bool)                       // before everything
 	talk     func(sessiontest.Conversation) sessiontest.Conversation
+	rewrite  func(*session.Manager) func(http.Handler) http.Handler // in place of Rewrite
+	asks     bool                                                   // the error handler about redirects too
 }
 
 var plainWant = sessiontest.AdapterWant{
@@ -302,7 +305,12 @@ func (a *plain) server(t testing.TB, mgr *session.Manager, sc sessiontest.Scenar
 	}
 	answer := answerFailed
 	if sc.ErrorHandler != nil {
-		answer = func(w http.ResponseWriter, r *http.Request, err error) error { return sc.ErrorHandler(talk(w, r), err) }
+		answer = func(w http.ResponseWriter, r *http.Request, err error) error {
+			if errors.Is(err, session.ErrRedirect) && !a.asks {
+				return answerFailed(w, r, err)
+			}
+			return sc.ErrorHandler(talk(w, r), err)
+		}
 	}
 	routes := map[string]handler{}
 	for _, route := range sc.Routes {
@@ -333,13 +341,17 @@ func (a *plain) server(t testing.TB, mgr *session.Manager, sc sessiontest.Scenar
 		h = a.new(mgr, answer)(h)
 	}
 	h = a.new(mgr, answer)(h)
-	srv := httptest.NewServer(recoverer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	rewrite := httpsession.Rewrite
+	if a.rewrite != nil {
+		rewrite = a.rewrite
+	}
+	srv := httptest.NewServer(rewrite(mgr)(recoverer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
 			status := statusError(http.StatusInternalServerError)
 			errors.As(err, &status)
 			http.Error(w, status.Error(), int(status))
 		}
-	}), sc.Recovered))
+	}), sc.Recovered)))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }

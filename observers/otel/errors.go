@@ -38,6 +38,7 @@ var classes = [...]struct {
 	{session.ErrCorrupt, "corrupt"},
 	{session.ErrReadOnly, "read_only"},
 	{session.ErrReleased, "released"},
+	{session.ErrRedirect, "redirect"},
 	{session.ErrNotFound, "not_found"},
 	{session.ErrExists, "exists"},
 	{session.ErrLocked, "locked"},

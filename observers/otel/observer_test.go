@@ -37,6 +37,7 @@ func TestErrorTypes(t *testing.T) {
 		{session.ErrAcquireTimeout, "acquire_timeout"},
 		{session.ErrReadOnly, "read_only"},
 		{session.ErrReleased, "released"},
+		{session.ErrRedirect, "redirect"},
 		{session.ErrRenewed, "renewed"},
 		{session.ErrHeadersSent, "headers_sent"},
 		{session.ErrTooLarge, "too_large"},
