@@ -117,6 +117,7 @@ func carriesInPath(id IDSource) bool {
 // The path begins with one slash, and may have a query and a fragment. For
 // whatever else there is, absolute URLs above all, URL returns it as it is: no
 // ID goes to another site. It may be called after the release, as ID may.
+// html/template escapes the parentheses in the path, which means the same.
 func (s *Session) URL(path string) string {
 	if s == nil {
 		return path

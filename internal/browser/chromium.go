@@ -76,8 +76,9 @@ type browser struct {
 }
 
 // open starts a browser. It ends with close or with ctx, and must have answered
-// within patience. What it says is in the error if it does not start.
-func open(ctx context.Context, path string, patience time.Duration) (*browser, error) {
+// within patience. What it says is in the error if it does not start. more is
+// added to the command line.
+func open(ctx context.Context, path string, patience time.Duration, more ...chromedp.ExecAllocatorOption) (*browser, error) {
 	said := &tail{limit: 4000}
 	temp, err := os.MkdirTemp("", "browser-") // it leaves things there when it is killed
 	if err != nil {
@@ -88,7 +89,7 @@ func open(ctx context.Context, path string, patience time.Duration) (*browser, e
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) { inGroup(cmd); withUs(cmd) }),
 		chromedp.CombinedOutput(said),
 		chromedp.Env("TMPDIR=" + temp),
-	})...)
+	}, more)...)
 	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}), chromedp.WithLogf(func(string, ...any) {}))
 	b := &browser{ctx, sync.OnceFunc(func() {
 		cancel()

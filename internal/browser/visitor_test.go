@@ -21,7 +21,7 @@ const limit = 3 * time.Minute
 const labDelay = 50 * time.Millisecond
 
 // chromium opens the browser that the test's subtests share until it ends.
-func chromium(t *testing.T) *browser {
+func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	path, err := find()
 	if errors.Is(err, errNone) && os.Getenv("SESSION_TEST_REQUIRE") != "1" {
@@ -32,7 +32,7 @@ func chromium(t *testing.T) *browser {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	b, err := open(ctx, path, patience)
+	b, err := open(ctx, path, patience, more...)
 	if err != nil {
 		t.Fatal(err)
 	}
