@@ -57,7 +57,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	sv := &Service{cfg: cfg, pages: pages, client: &http.Client{
-		Timeout:       5 * time.Second,
+		Timeout:       10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	sv.Sessions, err = session.New(cfg.Store, session.Config{

@@ -25,12 +25,12 @@ type Party struct {
 	Now     func() time.Time
 }
 
-// NewParty returns a Party. It asks account within 5 seconds.
+// NewParty returns a Party. It asks account within 10 seconds.
 func NewParty(name, home string, keys Keys, account *url.URL) *Party {
 	return &Party{
 		Name: name, Home: home, Keys: keys, Account: account, Now: time.Now,
 		Client: &http.Client{
-			Timeout:       5 * time.Second,
+			Timeout:       10 * time.Second,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
