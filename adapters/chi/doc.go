@@ -57,5 +57,5 @@
 // Logger and Compress work on both sides: outside, they see what the client
 // gets. Timeout belongs inside: its 504 then drops what the handler changed, as
 // every 5xx does. A group's middleware does not run for a 404 of the router:
-// use it at the root.
+// use it at the root. Rewrite, for IDs in paths, is the first of all there.
 package chisession

@@ -58,6 +58,6 @@
 //
 // # Order
 //
-// New goes inside of Recover, the loggers, CORS and CSRF. The README has the
-// table of what was tested.
+// New goes inside of Recover, the loggers, CORS and CSRF. Rewrite, for IDs in
+// paths, is the first of e.Pre. The README has the table of what was tested.
 package echosession

@@ -84,6 +84,18 @@
 // http.MaxBytesReader cannot close the connection through this Writer or any
 // other that is not net/http's: it looks for an unexported method.
 //
+// # IDs in paths
+//
+// With session.URI and session.AutoDetect, Rewrite goes in front of the router
+// and of what logs requests, and New inside of it:
+//
+//	http.ListenAndServe(addr, httpsession.Rewrite(sessions)(httpsession.New(sessions)(mux)))
+//
+// Acquire returns session.ErrRedirect to a handler whose client has no ID yet;
+// Fail, and so Require, sends the client to the URL that has one. Redirects
+// within the site and http.FileServer keep the ID; links are to be relative, or
+// written with Session.URL.
+//
 // # Several Managers
 //
 // Managers with different cookies can be nested, and serve one request with
