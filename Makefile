@@ -46,7 +46,7 @@ help: ## list the targets
 	@printf 'make TARGET, where TARGET is one of\n\n'
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 15
 
-test: build vet rules lint race browser ## prove the project: the six that follow
+test: build vet rules rehearse lint race browser ## prove the project: the seven that follow
 	@printf '\nAll is well.\n'
 
 build: ## compile every package of every module
