@@ -92,6 +92,7 @@ func (r *run) front() (walk, error) {
 			}
 			m, ok := r.moduleOf(path)
 			if !ok {
+				r.Log("left out README.md, which imports %s: it is not among what is released", path)
 				return walk{}, nil
 			}
 			if !slices.Contains(w.modules, m) {
