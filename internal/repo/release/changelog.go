@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -37,10 +38,13 @@ func closeChangelog(file, version string, date time.Time) (notes string, err err
 	return notes, os.WriteFile(file, []byte(text), 0o666)
 }
 
-// hasEntries reports whether there is more than headings.
+// linkTarget is a line that says where links lead, which stand at the end.
+var linkTarget = regexp.MustCompile(`^\[[^\]]+\]: `)
+
+// hasEntries reports whether there is more than headings and targets of links.
 func hasEntries(section string) bool {
 	for line := range strings.Lines(section) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") && !linkTarget.MatchString(line) {
 			return true
 		}
 	}

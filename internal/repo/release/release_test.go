@@ -254,7 +254,7 @@ func TestRelease_Refuses(t *testing.T) {
 		{"a version that skips", func(c *clone, r *releaser) { c.git("tag", "core/v0.1.0"); r.version = "v0.1.2" }, "v0.1.2 skips a version: after v0.1.0 comes v0.1.1 or v0.2.0 or v1.0.0"},
 		{"an adapter before core", func(_ *clone, r *releaser) { r.modules = []string{"adapters/mux"} }, "adapters/mux requires core v0.1.0, which is not released: release core first"},
 		{"an empty changelog", func(c *clone, _ *releaser) {
-			c.write("core/CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n### Added\n\n## [0.0.1]\n\n- Old.\n")
+			c.write("core/CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n### Added\n\n[x]: https://example.com/x\n\n## [0.0.1]\n\n- Old.\n")
 			c.commit("empty")
 		}, "core: CHANGELOG.md has nothing under Unreleased"},
 		{"a changelog that has it", func(c *clone, _ *releaser) {
