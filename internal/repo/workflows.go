@@ -71,8 +71,7 @@ func dependabotCoversModules(t *Tree) (found []Problem) {
 // value of "directory" or entries of "directories".
 var dependabotFolder = regexp.MustCompile(`(?m)^\s*(?:-\s+)?(?:directory:\s*|-\s*)["']?(/[\w./-]*)["']?\s*(?:#.*)?$`)
 
-// readmeNamesModules: the front page leads to every module but those that the
-// one above it speaks of.
+// readmeNamesModules: the front page leads to every module.
 func readmeNamesModules(t *Tree) (found []Problem) {
 	const readme = "README.md"
 	linked := make(map[string]bool)

@@ -80,6 +80,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	var failed []error
 	for _, m := range r.Modules {
+		if ctx.Err() != nil {
+			break
+		}
 		if err := r.alone(ctx, m); err != nil {
 			failed = append(failed, err)
 		}

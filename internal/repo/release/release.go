@@ -302,8 +302,23 @@ func (r *releaser) publish(ctx context.Context, tags []tag) error {
 	if remote == "" {
 		remote = "origin"
 	}
-	r.log("\nNothing is pushed. Look at it, and then publish it, all at once:\n\n  git push --atomic %s main %s\n", remote, strings.Join(names, " "))
+	r.log("\nNothing is pushed. Look at it, and then publish it:\n\n%s\n", strings.Join(pushes(remote, names), "\n"))
 	r.log("To take it back before that: git tag -d %s; git reset --keep %.12s", strings.Join(names, " "), before)
 	r.log("When it is pushed: make released. RELEASING.md says what else.")
 	return nil
+}
+
+// tagsAtOnce is how many tags may be pushed at once: of more, GitHub starts no
+// workflow for any.
+const tagsAtOnce = 3
+
+// pushes returns the commands that publish main and tags, those of core first.
+func pushes(remote string, tags []string) []string {
+	var commands []string
+	refs := "main "
+	for some := range slices.Chunk(tags, tagsAtOnce) {
+		commands = append(commands, fmt.Sprintf("  git push --atomic %s %s%s", remote, refs, strings.Join(some, " ")))
+		refs = ""
+	}
+	return commands
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +162,13 @@ func TestRelease_All(t *testing.T) {
 		t.Errorf("it does not say what to push:\n%s", got)
 	}
 	c.wantSums("core", "v0.1.0", "adapters/mux")
+}
+
+func TestPushes(t *testing.T) {
+	want := []string{"  git push --atomic origin main core/v1 a/v1 b/v1", "  git push --atomic origin c/v1"}
+	if got := pushes("origin", []string{"core/v1", "a/v1", "b/v1", "c/v1"}); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 // TestRelease_CoreFirst releases core, changes it, and then releases an adapter,
