@@ -14,9 +14,9 @@ import (
 )
 
 // compare looks whether the user's programs compile in what they would without
-// this project, and besides only its modules. What is compiled counts, and not
-// what the go command reads go.mod files of to choose versions: the first is
-// what a program consists of, carries risks and has to be updated.
+// this project, at the same versions, and besides only its modules. Of modules
+// that are not compiled, and whose go.mod files alone the go command reads, it
+// lets those be added that docs/dependencies.md lists, as what tests need.
 func (r *run) compare(ctx context.Context, dir string, w walk) error {
 	with, err := r.compiled(ctx, dir)
 	if err != nil {
@@ -45,6 +45,29 @@ func (r *run) compare(ctx context.Context, dir string, w walk) error {
 		case version != with[path]:
 			failed = append(failed, fmt.Errorf("%s comes at %s, and in a program that uses only %s at %s: look in the go.mod of the module for what raises it, which tests alone may need",
 				path, with[path], wanted(bare), version))
+		}
+	}
+	return errors.Join(append(failed, r.compareGraphs(ctx, dir, bare, w))...)
+}
+
+// compareGraphs looks at all modules that take part in choosing versions.
+func (r *run) compareGraphs(ctx context.Context, dir, bare string, w walk) error {
+	with, err := r.goCommand(ctx, dir, "list", "-m", "-f", "{{.Path}}", "all")
+	if err != nil {
+		return err
+	}
+	without, err := r.goCommand(ctx, bare, "list", "-m", "-f", "{{.Path}}", "all")
+	if err != nil {
+		return err
+	}
+	expected := append(strings.Fields(without), userModule)
+	for _, m := range w.modules {
+		expected = append(expected, r.Listed[m.Dir]...)
+	}
+	var failed []error
+	for path := range strings.FieldsSeq(with) {
+		if !strings.HasPrefix(path, publish.Prefix) && !slices.Contains(expected, path) {
+			failed = append(failed, fmt.Errorf("%s is added to the module graph of its programs, and docs/dependencies.md does not list it", path))
 		}
 	}
 	return errors.Join(failed...)

@@ -11,7 +11,8 @@
 // second with the cookie of the first. At the end of a walk it compares the
 // modules that are compiled into the programs with those of a program that uses
 // the frameworks and drivers alone: there must be none besides this project's
-// own, and none at another version.
+// own, and none at another version. Nor may the graph of modules grow by one that
+// docs/dependencies.md does not list.
 //
 // Modules of others come from the user's module cache, and else from where the
 // environment's GOPROXY says. Nothing is left behind but what the go command

@@ -30,8 +30,9 @@ type Config struct {
 	Readme  string // the repository's README.md
 
 	// Dependencies are the modules of others, by the folders of this project's
-	// modules, that the latter may bring into programs.
-	Dependencies map[string][]string
+	// modules, that the latter may bring into programs. Listed are all that they
+	// may require, for their tests as well.
+	Dependencies, Listed map[string][]string
 
 	// Unchecked are the patterns, as in GONOSUMDB, of modules that the checksum
 	// database does not know, besides this project's.

@@ -72,6 +72,9 @@ func TestRun_Refuses(t *testing.T) {
 		{"a test raises what the framework needs", all(
 			place("adapters/mux/mux_test.go", "package muxsession\n\nimport _ \"example.com/extra\"\n"), requireExtra), "",
 			"example.com/base comes at v1.1.0, and in a program that uses only example.com/mux at v1.0.0"},
+		{"a test needs what is not listed", all(
+			place("adapters/mux/mux_test.go", "package muxsession\n\nimport _ \"example.com/extra\"\n"), requireExtra), "",
+			"example.com/extra is added to the module graph of its programs, and docs/dependencies.md does not list it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -22,7 +22,7 @@ func Tree(ctx context.Context, root, to string, versions map[string]string) (Con
 		return Config{}, err
 	}
 	cfg := Config{Licence: filepath.Join(to, "LICENSE"), Readme: filepath.Join(to, "README.md")}
-	if cfg.Dependencies, err = programDependencies(filepath.Join(to, "docs", "dependencies.md")); err != nil {
+	if cfg.Dependencies, cfg.Listed, err = readDependencies(filepath.Join(to, "docs", "dependencies.md")); err != nil {
 		return Config{}, err
 	}
 	for _, dir := range dirs {
@@ -37,19 +37,21 @@ func Tree(ctx context.Context, root, to string, versions map[string]string) (Con
 	return cfg, nil
 }
 
-// programDependencies reads the list of what modules may bring into programs.
-func programDependencies(file string) (map[string][]string, error) {
+// readDependencies reads the list of what modules may bring into programs, and
+// of what they may require at all.
+func readDependencies(file string) (programs, listed map[string][]string, err error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("rehearsal: read the list of dependencies: %w", err)
+		return nil, nil, fmt.Errorf("rehearsal: read the list of dependencies: %w", err)
 	}
-	allowed := make(map[string][]string)
+	programs, listed = make(map[string][]string), make(map[string][]string)
 	for dir, list := range repo.ParseDependencies(data) {
 		for _, d := range list {
+			listed[dir] = append(listed[dir], d.Path)
 			if d.For == "programs" {
-				allowed[dir] = append(allowed[dir], d.Path)
+				programs[dir] = append(programs[dir], d.Path)
 			}
 		}
 	}
-	return allowed, nil
+	return programs, listed, nil
 }
