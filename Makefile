@@ -34,7 +34,7 @@ E2EMODE    ?= all
 POSTGRES   ?=
 
 # PostgreSQL of a version, instead of the machine's.
-VERSION = $(if $(POSTGRES),-postgres-version $(POSTGRES))
+SERVED = $(if $(POSTGRES),-postgres-version $(POSTGRES))
 
 step = @printf '\n== %s\n' '$(1)'
 
@@ -86,7 +86,7 @@ lint: ## run the linters of .golangci.yml; Go builds them first, once, in minute
 race: ## run all other tests under the race detector, with real servers
 	$(call step,tests under the race detector)
 	@$(SERVERS)
-	CGO_ENABLED=1 bin/servers $(VERSION) -- go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES) $(BROWSER),$(MODULES)))
+	CGO_ENABLED=1 bin/servers $(SERVED) -- go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES) $(BROWSER),$(MODULES)))
 
 # With -v, because go test keeps to itself that it has skipped a test.
 browser: ## try the examples in a Chromium, which root on Debian gets installed
@@ -97,7 +97,7 @@ browser: ## try the examples in a Chromium, which root on Debian gets installed
 postgres: ## run what depends on PostgreSQL's version, POSTGRES=14 to 18, which npm fetches
 	$(call step,tests on PostgreSQL $(or $(POSTGRES),as the machine has it))
 	@$(SERVERS)
-	CGO_ENABLED=1 bin/servers -pgbouncer $(VERSION) -- go test -race -count=1 -shuffle=on $(PREFIX)/providers/sql/... $(PREFIX)/internal/e2e
+	CGO_ENABLED=1 bin/servers -pgbouncer $(SERVED) -- go test -race -count=1 -shuffle=on $(PREFIX)/providers/sql/... $(PREFIX)/internal/e2e
 
 servers: ## start the tests' servers, print their variables, and stop them with Ctrl-C
 	@$(SERVERS)
