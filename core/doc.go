@@ -33,7 +33,8 @@
 // A client without a session gets a new one, which is stored, and the client
 // given its cookie, only when something has been put into it. Call
 // [Session.Renew] at login, so that an ID from before is worth nothing
-// afterwards, and [Session.Abandon] at logout.
+// afterwards, and [Session.Abandon] at logout. Clients that keep no cookies can
+// have their ID in the path: see [URI] and [AutoDetect].
 //
 // # Modes
 //

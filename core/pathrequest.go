@@ -124,22 +124,21 @@ func (p *PathRequest) presentedID() string {
 }
 
 // admit is called before a session is looked for. A client that keeps cookies
-// is first sent to the URL without prefix, or whatever it is going to send
-// somebody else would have one.
+// and is under a prefix is first sent to the URL without: its links would go on
+// having one.
 func (p *PathRequest) admit(mode Mode) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.presented != "" && p.m.autoDetects() {
+		p.probe = true // if it keeps that, its next request is not believed the ID in the path
+	}
 	switch {
 	case mode.readOnly():
-		return nil
 	case p.location != "": // the same request tries again
 		return p.redirected()
 	case p.cookies && p.prefixed && p.safe:
 		p.location = oneSlash(p.path) + p.query
 		return p.redirected()
-	}
-	if p.presented != "" && p.m.autoDetects() {
-		p.probe = true // if it keeps that, its next request is not believed the ID in the path
 	}
 	return nil
 }

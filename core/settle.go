@@ -30,7 +30,11 @@ func (s *Session) settle(ctx context.Context) error {
 	if err := s.Release(ctx); err != nil {
 		return err
 	}
-	return s.rq.path().send()
+	rq := s.rq
+	rq.mu.Lock()
+	rq.id = "" // it is the next request's: this one does not keep it alive
+	rq.mu.Unlock()
+	return rq.path().send()
 }
 
 func (s *Session) isAbandoned() bool {
