@@ -299,6 +299,7 @@ func TestM13_ReturnedErrors(t *testing.T) {
 		{"400 around 502", echo.NewHTTPError(400).SetInternal(echo.ErrBadGateway), 502},
 		{"404, wrapped", fmt.Errorf("wrapped: %w", echo.ErrNotFound), 500}, // Echo looks no deeper
 		{"a full queue", fmt.Errorf("wrapped: %w", session.ErrQueueFull), 429},
+		{"too many sessions", fmt.Errorf("wrapped: %w", session.ErrTooManySessions), 409},
 		{"too large", session.ErrTooLarge, 413},
 		{"unavailable", session.ErrUnavailable, 503},
 		{"own words for a full queue", echo.NewHTTPError(418, "busy").SetInternal(session.ErrQueueFull), 418},

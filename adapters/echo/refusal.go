@@ -48,7 +48,7 @@ func understood(c echo.Context, err error) error {
 	}
 	for _, ours := range [...]error{
 		session.ErrQueueFull, session.ErrAcquireTimeout, session.ErrUnavailable,
-		session.ErrRenewed, session.ErrLockLost, session.ErrConflict, session.ErrTooLarge, session.ErrRedirect,
+		session.ErrRenewed, session.ErrLockLost, session.ErrConflict, session.ErrTooManySessions, session.ErrTooLarge, session.ErrRedirect,
 	} {
 		if errors.Is(err, ours) {
 			return refusal(c, err)
