@@ -34,6 +34,10 @@ type Options struct {
 	// it; it does not survive the machine.
 	NoSync bool
 
+	// Parent is where the server's folder is made, which the server's user
+	// must be able to enter. Default: the folder for temporary files.
+	Parent string
+
 	// Bin is the folder of initdb and postgres. Default: what Find finds.
 	Bin string
 }
@@ -86,7 +90,7 @@ func newServer(ctx context.Context, o Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	folder, err := process.NewFolder("sessionstate-postgres", syscall.SIGQUIT)
+	folder, err := process.NewFolderIn(o.Parent, "sessionstate-postgres", syscall.SIGQUIT)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +151,51 @@ func (s *Server) Restart(ctx context.Context) error {
 	if s.proc != nil { // by another call meanwhile
 		return nil
 	}
+	return s.startAgain(ctx)
+}
+
+// Revive waits until the server answers again, at most a minute, and starts it if
+// it has ended by itself, as it does when it finds no room for its log.
+func (s *Server) Revive(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc != nil {
+		if s.answers(ctx) {
+			return nil
+		}
+		select {
+		case <-s.proc.Done():
+		default:
+			return errors.New("postgres: revive: it runs, and does not answer")
+		}
+	}
+	s.proc = nil
+	return s.startAgain(ctx)
+}
+
+// answers waits until the server answers, and returns false if it ends before, or
+// the time is over. s.mu is held.
+func (s *Server) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	running, ended := s.proc.Context(ctx)
+	defer ended()
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		if _, err := s.ask(running); err == nil {
+			return true
+		}
+		select {
+		case <-running.Done():
+			return false
+		case <-retry.C:
+		}
+	}
+}
+
+// startAgain starts the server with its data. s.mu is held.
+func (s *Server) startAgain(ctx context.Context) error {
 	retry := time.NewTicker(50 * time.Millisecond)
 	defer retry.Stop()
 	ctx, cancel := context.WithTimeout(ctx, startTime)

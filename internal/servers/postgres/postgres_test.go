@@ -86,6 +86,63 @@ func TestRestart_AfterKill(t *testing.T) {
 	}
 }
 
+// TestRevive: a server that runs, or is about to, is left alone; one that has
+// ended is started; each with what was committed. Its folder is where it was
+// asked for.
+func TestRevive(t *testing.T) {
+	t.Parallel()
+	parent, err := os.MkdirTemp("", "sessionstate-parent-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(parent); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(parent, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	s := newTestServer(t, Options{Parent: parent})
+	conn := connect(t, s.DSN())
+	do(t, conn, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (1)")
+	if !strings.HasPrefix(s.folder.Path(), parent) {
+		t.Errorf("its folder is %s, want one in %s", s.folder.Path(), parent)
+	}
+	started := ask[string](t, conn, "SELECT pg_postmaster_start_time()::text")
+	for _, c := range []struct {
+		name string
+		end  func(pids []int) error
+		same bool
+	}{
+		{"runs", func([]int) error { return nil }, true},
+		{"recovers", func(pids []int) error { return syscall.Kill(pids[0], syscall.SIGKILL) }, true},
+		{"has ended", func(pids []int) error { return syscall.Kill(pids[len(pids)-1], syscall.SIGKILL) }, false},
+		{"was stopped", func([]int) error { return s.Stop(t.Context()) }, false},
+	} {
+		if err := c.end(processes(t, connect(t, s.DSN()), s.folder.Path())); err != nil {
+			t.Fatal(err)
+		}
+		if !processtest.Until(func() bool { // a killed one may answer for a moment
+			err := s.Revive(t.Context())
+			if err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			conn, err := pgx.Connect(t.Context(), s.DSN())
+			if err != nil {
+				return false
+			}
+			defer conn.Close(t.Context())
+			var now string
+			err = conn.QueryRow(t.Context(), "SELECT pg_postmaster_start_time()::text FROM kept").Scan(&now)
+			return err == nil && (now == started) == c.same
+		}) {
+			t.Fatalf("%s: it does not run as it should", c.name)
+		}
+		started = ask[string](t, connect(t, s.DSN()), "SELECT pg_postmaster_start_time()::text FROM kept")
+	}
+}
+
 func TestSideBySide(t *testing.T) {
 	t.Parallel()
 	a, b := newTestServer(t, Options{NoSync: true}), newTestServer(t, Options{NoSync: true})

@@ -36,12 +36,21 @@ type Folder struct {
 // its server stop at once, whatever it is doing: the server gets it when this
 // process dies.
 func NewFolder(name string, end syscall.Signal) (*Folder, error) {
+	return NewFolderIn("", name, end)
+}
+
+// NewFolderIn makes it in a folder that the server's user can enter; with "", in
+// the one for temporary files.
+func NewFolderIn(parent, name string, end syscall.Signal) (*Folder, error) {
 	as, err := account()
 	if err != nil {
 		return nil, err
 	}
-	parent, err := temporary(as)
-	if err != nil {
+	if parent == "" {
+		if parent, err = temporary(as); err != nil {
+			return nil, err
+		}
+	} else if parent, err = filepath.EvalSymlinks(parent); err != nil {
 		return nil, err
 	}
 	path, err := os.MkdirTemp(parent, name+"-")
