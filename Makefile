@@ -29,17 +29,18 @@ BENCH      ?= .
 BENCHCOUNT ?= 1
 PEERROUNDS ?= 21
 SQLFLAGS   ?=
-E2ETIME    ?= 60s
-E2EMODE    ?= all
 POSTGRES   ?=
 
 # PostgreSQL of a version, instead of the machine's.
 SERVED = $(if $(POSTGRES),-postgres-version $(POSTGRES))
+TORTURETIME ?= 7m
+SOAKTIME    ?= 10m
+REQUESTS    ?= 1000000
 
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql e2e cover postgres cross api release released
+.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql cover postgres cross api release released torture soak
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -138,8 +139,13 @@ bench-peers: ## compare the adapters with other session libraries, PEERROUNDS=21
 bench-sql: ## compare sessions on PostgreSQL; flags in SQLFLAGS, such as -only=http/write
 	@go run $(PREFIX)/internal/bench/sql $(SQLFLAGS)
 
-e2e: ## break processes, database and connections, E2EMODE=all ways, E2ETIME=60s each
-	@go run $(PREFIX)/internal/e2e -time $(E2ETIME) -mode $(E2EMODE)
+torture: ## break what can break, with every store, for TORTURETIME=7m; then REQUESTS=1000000 hostile ones
+	@go run $(PREFIX)/internal/e2e -total $(TORTURETIME) $(TORTUREFLAGS)
+	@go run $(PREFIX)/internal/e2e/hostile -requests $(REQUESTS)
+
+soak: ## load sessions in memory and in PostgreSQL for SOAKTIME=10m each, and see that nothing grows
+	@go run $(PREFIX)/internal/e2e -fault soak -store memory -time $(SOAKTIME)
+	@go run $(PREFIX)/internal/e2e -fault soak -store postgres -time $(SOAKTIME)
 
 cover: ## say how much of the published code the tests run; details in bin/cover.out
 	$(call step,coverage)

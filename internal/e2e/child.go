@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -88,6 +90,31 @@ func startServing(ctx context.Context, path string, args, env []string, errorsTo
 // signal sends a signal to the child and what it may have started.
 func (c *child) signal(sig syscall.Signal) {
 	_ = syscall.Kill(-c.cmd.Process.Pid, sig) // fails if it has ended, which is as well
+}
+
+// awaitStopped waits until all of the child's threads stand still, for a second
+// at most.
+func (c *child) awaitStopped() {
+	for range 1000 {
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", c.cmd.Process.Pid))
+		if err != nil || len(tasks) == 0 {
+			return // not Linux, or it has ended
+		}
+		if !slices.ContainsFunc(tasks, running) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// running reports whether a thread, by its file, runs.
+func running(stat string) bool {
+	text, err := os.ReadFile(stat)
+	if err != nil {
+		return false // it has ended
+	}
+	_, state, _ := strings.Cut(string(text), ") ") // "pid (name) T …"
+	return !strings.HasPrefix(state, "T")
 }
 
 // kill ends the child at once and waits until it is gone.

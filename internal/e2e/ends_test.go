@@ -209,8 +209,8 @@ func (silent) ReplyHeader(string) []string      { return nil }
 func (silent) SetReplyHeader(string, ...string) {}
 func (silent) Secure() bool                     { return true }
 
-// fate is what became of one end, by process.
-type fate struct {
+// endFate is what became of one end, by process.
+type endFate struct {
 	claims, begun, told [enders]int
 	most                [enders]int // the highest number of an attempt
 	token               string
@@ -218,9 +218,9 @@ type fate struct {
 
 // judge compares the journals with what was to be told.
 func (r *endsRun) judge(t *testing.T, keys map[string]int, journals []string) {
-	fates := make(map[string]*fate)
+	fates := make(map[string]*endFate)
 	for key := range keys {
-		fates[key] = new(fate)
+		fates[key] = new(endFate)
 	}
 	for i, journal := range journals {
 		for _, e := range endsIn(t, journal) {

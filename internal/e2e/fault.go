@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,21 +15,31 @@ import (
 // fault is one way for things to go wrong. run makes them go wrong again and
 // again until ctx ends, and leaves everything in order.
 type fault struct {
-	name  string
-	title string
-	run   func(ctx context.Context, st *stage, rng *rand.Rand) error
+	name   string
+	title  string
+	stores []string // that it can happen to
+	run    func(ctx context.Context, st *stage, rng *rand.Rand) error
 }
+
+// on reports whether the fault can happen to a store.
+func (f *fault) on(store string) bool { return slices.Contains(f.stores, store) }
+
+// clocks reports whether it needs a service whose clocks can be set.
+func (f *fault) clocks() bool { return f.name == faultPause || f.name == faultClock }
 
 // stage is what faults act on, and their log.
 type stage struct {
-	set    *settings
-	fleet  *fleet
-	server *postgres.Server
-	proxy  *proxy // nil unless the fault is the network's
+	set     *settings
+	fleet   *fleet
+	server  *postgres.Server // nil unless that is where the sessions are
+	disk    *disk            // nil unless the server's is small
+	proxy   *proxy           // to PostgreSQL, nil unless the fault is the network's
+	gateway *gateway         // to Cosmos DB, nil unless that is where the sessions are
 
 	mu      sync.Mutex
 	marks   []mark
-	crashes []int64 // when the database was crashed
+	crashes []span // when the database was crashed
+	samples []sample
 }
 
 // mark is one thing that was done.
@@ -43,137 +54,73 @@ func (st *stage) note(format string, args ...any) {
 	st.marks = append(st.marks, mark{wire.Now(), fmt.Sprintf(format, args...)})
 }
 
-const faultNetwork = "network"
+// noteCrash notes that the database may have crashed, and forgotten locks, since
+// an instant.
+func (st *stage) noteCrash(from int64) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.crashes = append(st.crashes, span{from, wire.Now()})
+}
+
+// span is a time from one instant to another.
+type span struct{ from, to int64 }
+
+// The names of the faults that need something of their own.
+const (
+	faultNone     = "none"
+	faultPause    = "pause"
+	faultClock    = "clock"
+	faultCrash    = "crash"
+	faultNetwork  = "network"
+	faultThrottle = "throttle"
+	faultDisk     = "disk"
+	faultDeploy   = "deploy"
+)
 
 // faults returns all there are.
 func faults() []fault {
+	const memory, sql, cosmos = wire.Memory, wire.PostgreSQL, wire.Cosmos
 	return []fault{
-		{"none", "nothing goes wrong", func(context.Context, *stage, *rand.Rand) error { return nil }},
-		{"kill", "processes get SIGKILL and are started again", killProcesses},
-		{"stop", "processes get SIGSTOP, for longer than a lease, and SIGCONT", stopProcesses},
-		{"crash", "PostgreSQL is restarted in immediate mode", crashDatabase},
-		{faultNetwork, "connections to PostgreSQL are cut, delayed and held up", disturbNetwork},
+		{faultNone, "nothing goes wrong", []string{memory, sql, cosmos}, func(context.Context, *stage, *rand.Rand) error { return nil }},
+		{"kill", "processes get SIGKILL and are started again", []string{sql, cosmos}, killProcesses},
+		{"stop", "processes get SIGSTOP, for longer than a lease, and SIGCONT", []string{memory, sql, cosmos}, stopProcesses},
+		{faultPause, "the same, and their clocks stand still as well, as a paused machine's do", []string{memory, sql, cosmos}, pauseProcesses},
+		{faultClock, "processes start with a clock that is up to an hour off, and it is set while they run", []string{memory, sql, cosmos}, setClocks},
+		{faultNetwork, "connections to the store are cut before and after it did what it was asked for, delayed and held up", []string{memory, sql, cosmos}, disturbNetwork},
+		{faultCrash, "the database is restarted in immediate mode", []string{sql}, crashDatabase},
+		{faultThrottle, "the store refuses work: statements or connections are too many, it is locked, or takes no writes", []string{sql, cosmos}, throttle},
+		{faultDisk, "the database's disk is full", []string{sql}, fillDisk},
+		{faultDeploy, "processes are replaced one by one by those of the next version, with another codec and other keys", []string{sql, cosmos}, deploy},
 	}
 }
 
-// aim returns, every second time, the process that holds the hot session; -1 if
-// it does not try, or finds none.
-func (st *stage) aim(ctx context.Context, rng *rand.Rand) (slot int) {
-	if rng.IntN(2) == 0 {
-		return -1
+func disturbNetwork(ctx context.Context, st *stage, rng *rand.Rand) error {
+	switch st.set.store {
+	case wire.Memory:
+		return failCalls(ctx)
+	case wire.Cosmos:
+		return disturbGateway(ctx, st, rng)
 	}
-	for range 50 {
-		for slot, p := range st.fleet.slots {
-			if p.holdsHot() {
-				return slot
-			}
-		}
-		pause(ctx, 5*time.Millisecond)
+	return disturbConnections(ctx, st, rng)
+}
+
+// failCalls waits: where there is no network the service has its store's calls
+// fail by itself. At the end it is told to stop, and says how many did.
+func failCalls(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+func throttle(ctx context.Context, st *stage, rng *rand.Rand) error {
+	if st.set.store == wire.Cosmos {
+		return throttleGateway(ctx, st, rng)
 	}
-	return -1
+	return throttleDatabase(ctx, st, rng)
 }
 
 // between returns a random time.
 func between(rng *rand.Rand, least, most time.Duration) time.Duration {
 	return least + upTo(rng, most-least)
-}
-
-func killProcesses(ctx context.Context, st *stage, rng *rand.Rand) error {
-	for {
-		if !pause(ctx, between(rng, st.set.lease/4, st.set.lease)) {
-			return nil
-		}
-		victims := rng.Perm(st.set.processes)[:min(1+rng.IntN(2), st.set.processes)]
-		if slot := st.aim(ctx, rng); slot >= 0 {
-			victims = []int{slot}
-		}
-		for _, slot := range victims {
-			st.note("SIGKILL for %s", st.fleet.slots[slot].name)
-			st.fleet.kill(slot)
-		}
-		pause(ctx, upTo(rng, st.set.lease/2))
-		for _, slot := range victims {
-			// Even when time is up: at the end all are there again.
-			if err := st.fleet.start(context.WithoutCancel(ctx), slot); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-func stopProcesses(ctx context.Context, st *stage, rng *rand.Rand) error {
-	for {
-		if !pause(ctx, between(rng, st.set.lease/4, st.set.lease)) {
-			return nil
-		}
-		slot := st.aim(ctx, rng)
-		if slot < 0 {
-			slot = rng.IntN(st.set.processes)
-		}
-		st.note("SIGSTOP for %s", st.fleet.slots[slot].name)
-		resume := st.fleet.stop(slot)
-		pause(context.WithoutCancel(ctx), between(rng, st.set.lease+st.set.lease/4, 2*st.set.lease))
-		resume()
-		st.note("SIGCONT for %s", st.fleet.slots[slot].name)
-	}
-}
-
-func crashDatabase(ctx context.Context, st *stage, rng *rand.Rand) error {
-	for {
-		if !pause(ctx, between(rng, st.set.lease/2, 2*st.set.lease)) {
-			return nil
-		}
-		st.note("PostgreSQL crashes")
-		st.mu.Lock()
-		st.crashes = append(st.crashes, wire.Now())
-		st.mu.Unlock()
-		if err := st.server.Crash(context.WithoutCancel(ctx)); err != nil {
-			return err
-		}
-		pause(ctx, upTo(rng, st.set.lease/2))
-		if err := st.server.Restart(context.WithoutCancel(ctx)); err != nil {
-			return err
-		}
-		st.note("PostgreSQL runs again")
-	}
-}
-
-// disturbNetwork: every disturbance in turn, in random order. Those that hold
-// data up last longer than a lease now and then.
-func disturbNetwork(ctx context.Context, st *stage, rng *rand.Rand) error {
-	lease := st.set.lease
-	for {
-		for _, n := range rng.Perm(6) {
-			if !pause(ctx, between(rng, lease/10, lease/2)) {
-				return nil
-			}
-			direction := []string{"upstream", "downstream"}[rng.IntN(2)]
-			var err error
-			switch n {
-			case 0:
-				st.note("all connections are cut")
-				err = st.proxy.cut(ctx, upTo(rng, lease/2))
-			case 1:
-				st.note("latency %s", direction)
-				err = st.proxy.disturb(ctx, "latency", direction, 1, attributes{"latency": (lease / 8).Milliseconds(), "jitter": (lease / 8).Milliseconds()}, between(rng, lease/4, lease))
-			case 2:
-				st.note("some connections are silent %s", direction)
-				err = st.proxy.disturb(ctx, "timeout", direction, 0.5, attributes{"timeout": 0}, between(rng, lease/4, lease+lease/2))
-			case 3:
-				st.note("some connections break after a few hundred bytes %s", direction)
-				err = st.proxy.disturb(ctx, "limit_data", direction, 0.7, attributes{"bytes": 50 + rng.Int64N(800)}, between(rng, lease/8, lease/2))
-			case 4:
-				st.note("some connections are reset %s", direction)
-				err = st.proxy.disturb(ctx, "reset_peer", direction, 0.5, attributes{"timeout": rng.Int64N(20)}, between(rng, lease/8, lease/2))
-			case 5:
-				st.note("data comes in small pieces %s", direction)
-				err = st.proxy.disturb(ctx, "slicer", direction, 1, attributes{"average_size": 20, "size_variation": 10, "delay": 200}, between(rng, lease/8, lease/2))
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // upTo returns a random time from 0 to most.

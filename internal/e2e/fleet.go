@@ -24,13 +24,16 @@ import (
 // place of one that was killed has the same slot. It is safe for concurrent use,
 // but a slot is one goroutine's.
 type fleet struct {
-	set *settings
-	dsn string
-	dir string
+	set     *settings
+	address string // of the store
+	dir     string
 
-	mu    sync.Mutex
-	slots []*process // nil: not running
-	all   []*process
+	mu       sync.Mutex
+	version  int // of what is launched
+	launched int
+	skew     []time.Duration // by slot: how wrong the clock of what is launched is
+	slots    []*process      // nil: not running
+	all      []*process
 }
 
 // process is one life of a slot.
@@ -40,6 +43,7 @@ type process struct {
 	name    string
 	url     string
 	journal string
+	clocks  *clocks // nil unless they can be set
 	halts   []halt
 }
 
@@ -49,8 +53,8 @@ type halt struct {
 	killed   bool
 }
 
-func newFleet(set *settings, dsn, dir string) *fleet {
-	return &fleet{set: set, dsn: dsn, dir: dir, slots: make([]*process, set.processes)}
+func newFleet(set *settings, address, dir string) *fleet {
+	return &fleet{set: set, address: address, dir: dir, slots: make([]*process, set.processes), skew: make([]time.Duration, set.processes)}
 }
 
 // start starts a process in a free slot and waits until it serves.
@@ -68,23 +72,43 @@ func (f *fleet) start(ctx context.Context, slot int) error {
 // launch starts a process that is in no slot yet.
 func (f *fleet) launch(ctx context.Context, slot int, broken string) (*process, error) {
 	f.mu.Lock()
-	p := &process{slot: slot, name: fmt.Sprintf("process %d.%d", slot, len(f.all))}
+	f.launched++
+	p := &process{slot: slot, name: fmt.Sprintf("process %d.%d", slot, f.launched)}
+	version, skew := f.version, time.Duration(0)
+	if slot < len(f.skew) {
+		skew = f.skew[slot]
+	}
 	f.mu.Unlock()
 	base := filepath.Join(f.dir, strings.ReplaceAll(p.name, " ", "-"))
 	p.journal = base + ".journal"
 	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("30 seconds have passed"))
 	defer cancel()
-	var err error
-	p.child, p.url, err = startServing(ctx, f.set.service, []string{
+	args := []string{
+		"-store", f.set.store,
 		"-table", f.set.table,
 		"-journal", p.journal,
 		"-break", broken,
+		"-version", strconv.Itoa(version),
 		"-retries", strconv.Itoa(f.set.retries),
 		"-lease", f.set.lease.String(),
 		"-acquire-timeout", f.set.acquireTimeout().String(),
 		"-store-timeout", f.set.storeTimeout().String(),
 		"-save-timeout", f.set.saveTimeout().String(),
-	}, []string{"E2E_DSN=" + f.dsn}, base+".errors")
+	}
+	if f.set.failing {
+		args = append(args, "-faults")
+	}
+	program := f.set.service
+	if f.set.clocked != "" && slot < len(f.skew) {
+		var err error
+		if p.clocks, err = newClocks(base + ".clocks"); err != nil {
+			return nil, err
+		}
+		p.clocks.setWall(skew)
+		program, args = f.set.clocked, append(args, "-clocks", p.clocks.path)
+	}
+	var err error
+	p.child, p.url, err = startServing(ctx, program, args, []string{wire.AddressVariable + "=" + f.address}, base+".errors")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -92,6 +116,21 @@ func (f *fleet) launch(ctx context.Context, slot int, broken string) (*process, 
 	defer f.mu.Unlock()
 	f.all = append(f.all, p)
 	return p, nil
+}
+
+// setSkew says how wrong the clock of what is launched in a slot is.
+func (f *fleet) setSkew(slot int, skew time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.skew[slot] = skew
+}
+
+// next has the next version launched from now on, and returns it.
+func (f *fleet) next() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.version++
+	return f.version
 }
 
 // get returns the process in a slot, or in the next that has one; nil if none
@@ -122,16 +161,39 @@ func (f *fleet) kill(slot int) {
 	p.halts = append(p.halts, h)
 }
 
-// stop halts the process of a slot until resume. Clients do not know.
-func (f *fleet) stop(slot int) (resume func()) {
+// stop halts the process of a slot until resume. Clients do not know. With frozen
+// its clocks stand still meanwhile, so that it does not know either.
+func (f *fleet) stop(slot int, frozen bool) (resume func()) {
 	p := f.get(slot)
 	h := halt{from: wire.Now()}
 	p.signal(syscall.SIGSTOP)
+	p.awaitStopped()
+	since := wire.Now()
 	return func() {
 		h.to = wire.Now()
+		if frozen {
+			p.clocks.lag(time.Duration(h.to - since))
+		}
 		p.signal(syscall.SIGCONT)
 		p.halts = append(p.halts, h)
 	}
+}
+
+// replace puts a new process of the next version in the place of one, which then
+// ends in the ordinary way: it answers the requests that it has.
+func (f *fleet) replace(ctx context.Context, slot int) error {
+	p, err := f.launch(ctx, slot, f.set.broken)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	old := f.slots[slot]
+	f.slots[slot] = p
+	f.mu.Unlock()
+	if err := old.end(f.set.patience()); err != nil {
+		return fmt.Errorf("%s: %w; it says:\n%s", old.name, err, old.said())
+	}
+	return nil
 }
 
 // end ends all processes in the ordinary way, and reports those that did not
@@ -172,6 +234,10 @@ func (f *fleet) killAll() {
 	defer f.mu.Unlock()
 	for _, p := range f.all {
 		p.child.kill()
+		if p.clocks != nil {
+			p.clocks.close()
+			p.clocks = nil
+		}
 	}
 }
 

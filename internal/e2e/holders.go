@@ -104,8 +104,8 @@ func (e *evidence) checkHolders(res *result) {
 	for _, b := range e.holders {
 		open = slices.DeleteFunc(open, func(a *holder) bool { return a.Session != b.Session || a.left <= b.entered })
 		for _, a := range open {
-			crashed := slices.ContainsFunc(e.crashes, func(at int64) bool {
-				return at >= min(a.asked, b.asked) && at <= max(a.entered, b.entered)
+			crashed := slices.ContainsFunc(e.crashes, func(c span) bool {
+				return c.to >= min(a.asked, b.asked) && c.from <= max(a.entered, b.entered)
 			})
 			aLapsed, bLapsed := a.lapsed(b.entered, lease), b.lapsed(a.entered, lease)
 			aStored, bStored := e.states[a.Session].Ledger.Has(a.ID), e.states[b.Session].Ledger.Has(b.ID)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -19,18 +18,19 @@ type evidence struct {
 	history      []operation
 	holders      []*holder    // by session and time
 	states       []wire.State // by session, at the end
-	locks        int          // that are left at the end
 	processes    []*process
-	crashes      []int64
-	marks        []mark
+	crashes      []span
+	faults       int      // disturbances
+	calls        int      // of the store that met one, where that is counted
 	failed       []string // processes that did not end well
+	samples      []sample
 }
 
 // result is a run's line of the table, and what is wrong.
 type result struct {
 	set                         *settings
 	seconds                     float64
-	operations, faults          int
+	operations, faults, calls   int
 	confirmed, refused, unknown int
 
 	lost          int // confirmed, and not there
@@ -45,6 +45,7 @@ type result struct {
 	longestFree   int64
 	haltedHolders int
 
+	trends   []trend // of what is in use
 	problems []string
 	reasons  map[string]int // why requests were not confirmed, numbers left out
 }
@@ -63,7 +64,7 @@ const maxProblems = 12
 // explain returns what is wrong, for people.
 func (res *result) explain() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "mode %s, seed %d: %d problems:\n", res.set.mode, res.set.seed, len(res.problems))
+	fmt.Fprintf(&b, "%s, %s, seed %d: %d problems:\n", res.set.store, res.set.mode, res.set.seed, len(res.problems))
 	for i, p := range res.problems {
 		if i == maxProblems {
 			fmt.Fprintf(&b, "  … and %d more\n", len(res.problems)-i)
@@ -79,7 +80,7 @@ var digits = regexp.MustCompile(`[0-9]+`)
 
 // judge looks for what must not be.
 func judge(e *evidence) *result {
-	res := &result{set: e.set, seconds: time.Duration(e.played - e.begun).Seconds(), operations: len(e.history), faults: len(e.marks)}
+	res := &result{set: e.set, seconds: time.Duration(e.played - e.begun).Seconds(), operations: len(e.history), faults: e.faults, calls: e.calls}
 	res.reasons = make(map[string]int)
 	for i := range e.history {
 		o := &e.history[i]
@@ -102,15 +103,12 @@ func judge(e *evidence) *result {
 		res.other++
 		res.report("%s", text)
 	}
-	if e.locks > 0 {
-		res.other++
-		res.report("%d sessions are still locked, more than a lease after everybody has gone", e.locks)
-	}
 	e.checkLedgers(res)
 	e.checkHolders(res)
 	e.checkFreed(res)
 	e.checkOrder(res)
 	e.measureGap(res)
+	e.checkTrends(res)
 	return res
 }
 
@@ -118,6 +116,9 @@ func judge(e *evidence) *result {
 func (e *evidence) checkLedgers(res *result) {
 	for i, state := range e.states {
 		switch {
+		case state.Locked:
+			res.other++
+			res.report("session %d is still locked, more than a lease after everybody has gone", i)
 		case state.Gone:
 			res.other++
 			res.report("session %d is gone", i)
@@ -165,15 +166,19 @@ func (e *evidence) checkLedgers(res *result) {
 }
 
 // measureGap finds the longest time in which the hot session was of use to
-// nobody.
+// nobody, while there was somebody who wanted it.
 func (e *evidence) measureGap(res *result) {
-	var at []int64
+	at, asked := []int64{e.begun}, e.begun
 	for i := range e.history {
-		if o := &e.history[i]; o.Session == 0 && o.outcome == confirmed {
-			at = append(at, o.replied)
+		if o := &e.history[i]; o.Session == 0 {
+			asked = max(asked, o.invoke)
+			if o.outcome == confirmed {
+				at = append(at, o.replied)
+			}
 		}
 	}
-	slices.SortFunc(at, cmp.Compare[int64])
+	at = append(at, asked)
+	slices.Sort(at)
 	for i := 1; i < len(at); i++ {
 		res.longestGap = max(res.longestGap, at[i]-at[i-1])
 	}

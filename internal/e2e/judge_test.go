@@ -159,7 +159,7 @@ func TestJudge_Holders(t *testing.T) {
 			e := evidenceOf(stateOf(len(c.made), c.made...))
 			e.holders = c.holders
 			for _, at := range c.crashes {
-				e.crashes = append(e.crashes, ms(at))
+				e.crashes = append(e.crashes, span{ms(at), ms(at)})
 			}
 			res := &result{set: e.set}
 			e.checkHolders(res)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sessionstate/sessionstate/internal/e2e/wire"
 )
 
 // TestOwnerLimit_TwoProcesses: of 50 logins at once at two processes there are
@@ -84,10 +86,10 @@ func (l *logins) play(t *testing.T, s *shared) {
 		defer cancel()
 		base := filepath.Join(dir, fmt.Sprint(i))
 		c, url, err := startServing(ctx, s.set.service, []string{
-			"-table", l.table, "-journal", base + ".journal", "-break", l.broken, "-lease", "10s",
+			"-store", wire.PostgreSQL, "-table", l.table, "-journal", base + ".journal", "-break", l.broken, "-lease", "10s",
 			"-acquire-timeout", patience.String(), "-store-timeout", patience.String(), "-save-timeout", patience.String(),
 			"-sessions-per-owner", fmt.Sprint(l.limit), fmt.Sprintf("-refuse-more=%v", l.refuse),
-		}, []string{"E2E_DSN=" + s.server.DSN() + "&pool_max_conns=8"}, base+".errors")
+		}, []string{wire.AddressVariable + "=" + s.server.DSN() + "&pool_max_conns=8"}, base+".errors")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,9 +1,10 @@
 // E2e proves what the library promises, from end to end: real processes of a
-// small service on a real PostgreSQL, many clients, one hot session and many
-// cool ones, while processes are killed and stopped, the database crashes and
-// connections break.
+// small service, many clients, one hot session and many cool ones, with the
+// sessions in memory, in PostgreSQL or in Cosmos DB, while processes are killed,
+// stopped, paused and replaced, their clocks are wrong, the database crashes, runs
+// out of disk or refuses work, and connections break.
 //
-//	go run ./internal/e2e [-time 60s] [-seed N] [-mode all|none|kill|stop|crash|network]
+//	go run ./internal/e2e [-time 60s] [-seed N] [-store all|memory|postgres|cosmos] [-fault all|none|kill|…]
 //
 // Every client keeps a record of what it asked for and what it was told. At the
 // end that is compared with what is stored: every increment that was confirmed
@@ -28,7 +29,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sessionstate/sessionstate/internal/servers/postgres"
+	"github.com/sessionstate/sessionstate/internal/e2e/wire"
 )
 
 // servicePackage is the program that is tried.
@@ -45,17 +46,19 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	set := settings{table: "e2e", progress: stderr, long: 25}
 	flags := flag.NewFlagSet("e2e", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	mode := flags.String("mode", "all", "what goes wrong: all, or one `mode` of the table")
+	store := flags.String("store", "all", "where the sessions are: all, memory, postgres or cosmos")
+	mode := flags.String("fault", "all", "what goes wrong: all, one `fault` of the table, or soak: nothing, for long")
 	race := flags.Bool("race", false, "have the race detector watch the service")
 	noSync := flags.Bool("nosync", false, "run PostgreSQL without fsync")
 	flags.Uint64Var(&set.seed, "seed", rand.Uint64(), "what decides on all that is random")
-	flags.DurationVar(&set.time, "time", 60*time.Second, "how `long` each mode takes")
+	flags.DurationVar(&set.time, "time", 60*time.Second, "how `long` each line of the table takes")
+	total := flags.Duration("total", 0, "how `long` all lines take together, in place of -time")
 	flags.DurationVar(&set.lease, "lease", 2*time.Second, "Config.LockLease of the service; other timeouts are in proportion")
 	flags.DurationVar(&set.hold, "hold", 2*time.Millisecond, "how `long` an ordinary request holds its session at most")
 	flags.DurationVar(&set.think, "think", 20*time.Millisecond, "how `long` a client waits between two requests at most")
-	flags.IntVar(&set.clients, "clients", 64, "number of clients")
-	flags.IntVar(&set.processes, "processes", 4, "number of processes")
-	flags.IntVar(&set.cool, "cool", 200, "number of sessions beside the hot one")
+	flags.IntVar(&set.clients, "clients", 64, "number of clients; a quarter of it with Cosmos DB, whose server is slow")
+	flags.IntVar(&set.processes, "processes", 4, "number of processes; one of them with the sessions in memory")
+	flags.IntVar(&set.cool, "cool", 200, "number of sessions beside the hot one; a quarter of it with Cosmos DB")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -65,17 +68,16 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "e2e: every number must be at least 1, a lease at least 100ms, and there are no arguments beside flags")
 		return 2
 	}
-	var modes []fault
-	for _, f := range faults() {
-		if *mode == "all" || *mode == f.name {
-			modes = append(modes, f)
-		}
-	}
-	if modes == nil {
-		fmt.Fprintf(stderr, "e2e: there is no mode %q\n", *mode)
+	rows := rowsOf(*store, *mode)
+	if rows == nil {
+		fmt.Fprintf(stderr, "e2e: there is no fault %q of store %q\n", *mode, *store)
 		return 2
 	}
-	ok, err := runAll(ctx, set, modes, *race, *noSync, stdout)
+	if *total > 0 {
+		set.time = max(*total/time.Duration(len(rows))-overhead, time.Second)
+	}
+	t := &torture{set: set, race: *race, noSync: *noSync}
+	ok, err := t.run(ctx, rows, stdout)
 	if err != nil {
 		fmt.Fprintf(stderr, "e2e: %v\n", err)
 	}
@@ -85,53 +87,36 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// runAll runs the modes one after the other, and prints the table.
-func runAll(ctx context.Context, set settings, modes []fault, race, noSync bool, stdout io.Writer) (ok bool, err error) {
-	fmt.Fprintf(set.progress, "e2e: seed %d; building the service and starting PostgreSQL\n", set.seed)
-	dir, err := os.MkdirTemp("", "sessionstate-e2e-")
-	if err != nil {
-		return false, err
-	}
-	defer os.RemoveAll(dir)
-	if set.service, err = build(ctx, servicePackage, dir, race); err != nil {
-		return false, err
-	}
-	server, err := postgres.Start(ctx, postgres.Options{NoSync: noSync})
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, server.Close()) }()
-	var results []*result
-	for _, f := range modes {
-		fmt.Fprintf(set.progress, "e2e: %s: %s\n", f.name, f.title)
-		one := set
-		one.mode, one.table = f.name, set.table+"_"+f.name
-		res, failed := run(ctx, &one, server)
-		if failed != nil {
-			err = failed
-			break // the table shows how far it got
+// overhead is what a line takes beside its time, about: processes start and end,
+// and answer those who still wait.
+const overhead = 5 * time.Second
+
+// row is a line of the table.
+type row struct {
+	store string
+	fault fault
+}
+
+// rowsOf returns the lines that were asked for.
+func rowsOf(store, mode string) (rows []row) {
+	for _, s := range []string{wire.Memory, wire.PostgreSQL, wire.Cosmos} {
+		list := faults()
+		if mode == faultSoak { // which is not among all: it takes long
+			list = []fault{soakFault(wire.Memory, wire.PostgreSQL, wire.Cosmos)}
 		}
-		results = append(results, res)
-	}
-	ok = len(results) == len(modes)
-	printTable(stdout, &set, server.Version(), results)
-	printReasons(stdout, results)
-	for _, res := range results {
-		if !res.ok() {
-			ok = false
-			fmt.Fprintf(stdout, "\n%s", res.explain())
+		for _, f := range list {
+			if (store == "all" || store == s) && (mode == "all" || mode == f.name) && f.on(s) {
+				rows = append(rows, row{s, f})
+			}
 		}
 	}
-	return ok, err
+	return rows
 }
 
 // build compiles a program of this repository and returns its path.
-func build(ctx context.Context, pkg, dir string, race bool) (string, error) {
+func build(ctx context.Context, pkg, dir string, flags ...string) (string, error) {
 	path := filepath.Join(dir, filepath.Base(pkg))
-	args := []string{"build", "-o", path}
-	if race {
-		args = append(args, "-race")
-	}
+	args := append([]string{"build", "-o", path}, flags...)
 	if out, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}

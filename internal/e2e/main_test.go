@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/sessionstate/sessionstate/internal/e2e/wire"
+	"github.com/sessionstate/sessionstate/internal/servers/cosmos"
 	"github.com/sessionstate/sessionstate/internal/servers/postgres"
 )
 
@@ -31,15 +34,17 @@ func TestMain(m *testing.M) {
 
 // shared is what the tests build and start once.
 type shared struct {
-	once   sync.Once
-	err    error
-	dir    string
-	reaper string
-	ender  string           // watched by the race detector if the tests are
-	set    settings         // with the service
-	raced  string           // the service, watched by the race detector if the tests are
-	server *postgres.Server // that nobody crashes
-	turns  chan struct{}    // to run
+	once    sync.Once
+	err     error
+	dir     string
+	reaper  string
+	ender   string           // watched by the race detector if the tests are
+	set     settings         // with the service
+	raced   string           // the service, watched by the race detector if the tests are
+	clocked string           // the service whose clocks can be set; "" where that cannot be
+	server  *postgres.Server // that nobody crashes
+	cosmos  *cosmos.Server   // nil where there is no Node
+	turns   chan struct{}    // to run
 }
 
 var common shared
@@ -65,13 +70,17 @@ func (s *shared) start() (err error) {
 		return err
 	}
 	var service string
-	if service, err = build(ctx, servicePackage, s.dir, false); err != nil {
+	if service, err = build(ctx, servicePackage, s.dir); err != nil {
 		return err
 	}
-	if s.reaper, err = build(ctx, reaperPackage, s.dir, false); err != nil {
+	if s.reaper, err = build(ctx, reaperPackage, s.dir); err != nil {
 		return err
 	}
-	if s.ender, err = build(ctx, enderPackage, s.dir, raceDetector); err != nil {
+	var watched []string
+	if raceDetector {
+		watched = []string{"-race"}
+	}
+	if s.ender, err = build(ctx, enderPackage, s.dir, watched...); err != nil {
 		return err
 	}
 	s.raced = service
@@ -80,11 +89,29 @@ func (s *shared) start() (err error) {
 		if err := os.Mkdir(raced, 0o700); err != nil {
 			return err
 		}
-		if s.raced, err = build(ctx, servicePackage, raced, true); err != nil {
+		if s.raced, err = build(ctx, servicePackage, raced, "-race"); err != nil {
 			return err
 		}
 	}
+	if runtime.GOOS == "linux" {
+		clocked := filepath.Join(s.dir, "clocked")
+		if err := os.Mkdir(clocked, 0o700); err != nil {
+			return err
+		}
+		if s.clocked, err = buildClocked(ctx, clocked); err != nil {
+			return err
+		}
+	}
+	if err = cosmos.Find(); err == nil {
+		s.cosmos, err = cosmos.Start(ctx, os.Stderr)
+	} else if os.Getenv("SESSION_TEST_REQUIRE") != "1" {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
 	s.set = settings{
+		store:     wire.PostgreSQL,
 		processes: 4, clients: 64, cool: 60, long: 12,
 		lease: time.Second, hold: 2 * time.Millisecond, think: 60 * time.Millisecond,
 		service: service,
@@ -98,29 +125,54 @@ func (s *shared) close() (err error) {
 	if s.server != nil {
 		err = s.server.Close()
 	}
+	if s.cosmos != nil {
+		err = errors.Join(err, s.cosmos.Close())
+	}
 	if s.dir != "" {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
 	return err
 }
 
-// serverFor returns the server for a mode: one of its own for those that crash
-// it.
-func (s *shared) serverFor(t *testing.T, mode string) *postgres.Server {
+// wholeServer names faults that disturb everybody who uses the server.
+func wholeServer(fault string) bool {
+	return fault == faultCrash || fault == faultThrottle || fault == faultDisk
+}
+
+// serversFor returns the servers for a fault: a PostgreSQL of its own for those
+// that disturb everybody who uses it.
+func (s *shared) serversFor(t *testing.T, fault string) *servers {
 	t.Helper()
-	if mode != "crash" {
-		return s.server
+	on := &servers{postgres: s.server, cosmos: s.cosmos}
+	if !wholeServer(fault) {
+		return on
 	}
-	server, err := postgres.Start(t.Context(), postgres.Options{NoSync: true})
+	var err error
+	if fault == faultDisk {
+		if on.disk, err = newDisk(); errors.Is(err, errNoDisk) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := on.disk.close(); err != nil {
+				t.Error(err)
+			}
+		})
+		on.postgres, err = on.disk.startOn(t.Context())
+	} else {
+		on.postgres, err = postgres.Start(t.Context(), postgres.Options{NoSync: true, Settings: map[string]string{"max_connections": "60"}})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := on.postgres
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return server
+	return on
 }
 
 // started is a run that is under way.
@@ -132,14 +184,14 @@ type started struct {
 
 // start starts a run in the background: most of their time is spent waiting, so
 // that more of them go side by side than there are processors.
-func start(ctx context.Context, set *settings, server *postgres.Server, turns chan struct{}) *started {
+func start(ctx context.Context, set *settings, on *servers, turns chan struct{}) *started {
 	s := &started{done: make(chan struct{})}
 	go func() { // ends with the run, or with ctx
 		defer close(s.done)
 		select {
 		case turns <- struct{}{}:
 			defer func() { <-turns }()
-			s.res, s.err = run(ctx, set, server)
+			s.res, s.err = run(ctx, set, on)
 		case <-ctx.Done():
 			s.err = ctx.Err()
 		}

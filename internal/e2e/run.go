@@ -7,55 +7,44 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/sessionstate/sessionstate/internal/e2e/wire"
-	"github.com/sessionstate/sessionstate/internal/servers/postgres"
 )
 
-// run lets clients ask while a fault acts, and judges what they were told. The
-// server must be used by nobody else if the fault is the database's. An error
-// says that the run itself did not work; what the service did wrong is in the
-// result.
-func run(ctx context.Context, set *settings, server *postgres.Server) (*result, error) {
-	res, err := tryRun(ctx, set, server)
+// run lets clients ask while a fault acts, and judges what they were told. An
+// error says that the run itself did not work; what the service did wrong is in
+// the result.
+func run(ctx context.Context, set *settings, on *servers) (*result, error) {
+	res, err := tryRun(ctx, set, on)
 	if err != nil {
-		return nil, fmt.Errorf("mode %s, seed %d: %w", set.mode, set.seed, err)
+		return nil, fmt.Errorf("%s, fault %s, seed %d: %w", set.store, set.mode, set.seed, err)
 	}
 	return res, nil
 }
 
-func tryRun(ctx context.Context, set *settings, server *postgres.Server) (_ *result, err error) {
+func tryRun(ctx context.Context, set *settings, on *servers) (_ *result, err error) {
 	chosen := faultOf(set.mode)
-	if chosen == nil {
-		return nil, errors.New("there is no such mode")
+	if chosen == nil || !chosen.on(set.store) {
+		return nil, errors.New("there is no such fault of this store")
 	}
 	dir, err := os.MkdirTemp("", "sessionstate-e2e-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	st := &stage{set: set, server: server}
-	dsn, err := withOptions(server.DSN(), set.options)
+	st := &stage{set: set}
+	address, direct, end, err := st.connect(on)
 	if err != nil {
 		return nil, err
 	}
-	if set.mode == faultNetwork {
-		if st.proxy, err = newProxy(dsn); err != nil {
-			return nil, err
-		}
-		defer st.proxy.close()
-		dsn = st.proxy.dsn
-	}
-	st.fleet = newFleet(set, dsn, dir)
+	defer end()
+	st.fleet = newFleet(set, address, dir)
 	defer st.fleet.killAll()
-	cookies, err := st.open(ctx)
+	cookies, err := st.open(ctx, chosen)
 	if err != nil {
 		return nil, err
 	}
@@ -66,24 +55,46 @@ func tryRun(ctx context.Context, set *settings, server *postgres.Server) (_ *res
 		return nil, err
 	}
 	played := wire.Now()
-	failed := st.fleet.end()
-	states, locks, err := st.finalStates(ctx, cookies, server.DSN())
+	calls, err := st.calm(ctx)
 	if err != nil {
 		return nil, err
+	}
+	var failed []string
+	var states []wire.State
+	if set.store == wire.Memory { // which ends with its process
+		states, err = st.finalStates(ctx, cookies, st.fleet.get(0))
+		failed = st.fleet.end()
+	} else {
+		failed = st.fleet.end()
+		states, err = st.statesBySomebodyElse(ctx, cookies, direct)
+	}
+	if err != nil {
+		return nil, errors.Join(err, errors.New(strings.Join(failed, "\n")))
 	}
 	holders, err := holdersOf(st.fleet.all)
 	if err != nil {
 		return nil, err
 	}
+	if st.gateway != nil {
+		calls = st.gateway.disturbed()
+	}
 	return judge(&evidence{
 		set: set, begun: begun, played: played, ended: wire.Now(),
-		history: history, holders: holders, states: states, locks: locks,
-		processes: st.fleet.all, crashes: st.crashes, marks: st.marks, failed: failed,
+		history: history, holders: holders, states: states, faults: len(st.marks), calls: calls,
+		processes: st.fleet.all, crashes: st.crashes, failed: failed, samples: st.samples,
 	}), nil
 }
 
 // open starts the processes, at once, and makes the sessions.
-func (st *stage) open(ctx context.Context) (cookies []string, err error) {
+func (st *stage) open(ctx context.Context, f *fault) (cookies []string, err error) {
+	switch f.name {
+	case faultDeploy:
+		st.fleet.next() // version 0 is for those that stay
+	case faultClock:
+		for slot := range st.set.processes {
+			st.fleet.setSkew(slot, skews[slot%len(skews)])
+		}
+	}
 	errs := make([]error, st.set.processes)
 	var wg sync.WaitGroup
 	for slot := range st.set.processes {
@@ -164,74 +175,83 @@ func (st *stage) watch(ctx context.Context, count *counts) {
 		}
 		if time.Since(said) >= 10*time.Second {
 			said = time.Now()
-			fmt.Fprintf(st.set.progress, "e2e: %s: %v of %v, %d requests, %d disturbances\n",
-				st.set.mode, time.Since(begun).Round(time.Second), st.set.time, count.requests.Load(), faults)
+			fmt.Fprintf(st.set.progress, "e2e: %s, %s: %v of %v, %d requests, %d disturbances\n",
+				st.set.store, st.set.mode, time.Since(begun).Round(time.Second), st.set.time, count.requests.Load(), faults)
 		}
 	}
 }
 
-// finalStates reads all sessions through a fresh process with an unbroken store
-// and an undisturbed connection, and has the database say which locks are left.
-func (st *stage) finalStates(ctx context.Context, cookies []string, dsn string) (states []wire.State, locks int, err error) {
-	reader := newFleet(st.set, dsn, st.fleet.dir)
+// statesBySomebodyElse reads all sessions through a fresh process with an
+// unbroken store, an undisturbed connection and the system's clock.
+func (st *stage) statesBySomebodyElse(ctx context.Context, cookies []string, address string) ([]wire.State, error) {
+	set := *st.set
+	set.clocked, set.failing, set.processes = "", false, 1
+	reader := newFleet(&set, address, st.fleet.dir)
+	reader.version, reader.launched = st.fleet.version, st.fleet.launched
 	defer reader.killAll()
-	p, err := reader.launch(ctx, len(st.fleet.slots), "")
+	p, err := reader.launch(ctx, 0, "")
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
+	states, err := st.finalStates(ctx, cookies, p)
+	if err != nil {
+		return nil, err
+	}
+	return states, p.end(30 * time.Second)
+}
+
+// finalStates reads all sessions. Those that somebody seems to hold it reads
+// again for as long as a lease can last: nobody asks any more, so what is locked
+// then stays locked.
+func (st *stage) finalStates(ctx context.Context, cookies []string, p *process) (states []wire.State, err error) {
 	h := &http.Client{Timeout: st.set.patience(), Transport: &http.Transport{}}
 	defer h.CloseIdleConnections()
+	until := time.Now().Add(st.set.lease + slack)
 	for i, cookie := range cookies {
-		reply, err := get(ctx, h, http.MethodGet, p.url+"/read?full=1", cookie)
-		if err != nil {
-			return nil, 0, fmt.Errorf("read session %d: %w", i, err)
-		}
 		var state wire.State
-		if err := json.Unmarshal(reply.body, &state); err != nil {
-			return nil, 0, fmt.Errorf("read session %d: %w: %s", i, err, reply.body)
+		for {
+			reply, err := get(ctx, h, http.MethodGet, p.url+"/read?full=1", cookie)
+			if err != nil {
+				return nil, fmt.Errorf("read session %d: %w", i, err)
+			}
+			state = wire.State{}
+			if err := json.Unmarshal(reply.body, &state); err != nil {
+				return nil, fmt.Errorf("read session %d: %w: %s", i, err, reply.body)
+			}
+			if !state.Locked || time.Now().After(until) || !pause(ctx, 50*time.Millisecond) {
+				break
+			}
 		}
 		states = append(states, state)
 	}
-	if err := p.end(30 * time.Second); err != nil {
-		return nil, 0, err
-	}
-	conn, err := pgx.Connect(ctx, dsn)
+	return states, nil
+}
+
+// askProcess asks a process for something that has no session.
+func askProcess(ctx context.Context, p *process, method, path string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	reply, err := get(ctx, http.DefaultClient, method, p.url+path, "")
 	if err != nil {
-		return nil, 0, err
+		return fmt.Errorf("%s: %s: %w", p.name, path, err)
 	}
-	defer conn.Close(ctx)
-	// Nobody runs any more, so what is locked a lease later stays locked.
-	until := time.Now().Add(st.set.lease + slack)
-	for {
-		err = conn.QueryRow(ctx, "SELECT count(*) FROM "+pgx.Identifier{st.set.table}.Sanitize()+
-			" WHERE lock_until > clock_timestamp()").Scan(&locks)
-		if err != nil || locks == 0 || time.Now().After(until) {
-			return states, locks, err
-		}
-		pause(ctx, 50*time.Millisecond)
+	if err := json.Unmarshal(reply.body, into); err != nil {
+		return fmt.Errorf("%s: %s: %w: %s", p.name, path, err, reply.body)
 	}
+	return nil
+}
+
+// statsOf asks a process what it has in use.
+func statsOf(ctx context.Context, p *process) (said wire.Stats, err error) {
+	err = askProcess(ctx, p, http.MethodGet, "/stats", &said)
+	return said, err
 }
 
 func faultOf(mode string) *fault {
-	for _, f := range faults() {
+	for _, f := range append(faults(), soakFault(wire.Memory, wire.PostgreSQL, wire.Cosmos)) {
 		if f.name == mode {
 			return &f
 		}
 	}
 	return nil
-}
-
-// withOptions returns the DSN with parameters for the server's sessions.
-func withOptions(dsn, options string) (string, error) {
-	u, err := url.Parse(dsn)
-	if err != nil {
-		return "", errors.New("the DSN is no URL")
-	}
-	q := u.Query()
-	q.Set("pool_max_conns", "8")
-	if options != "" {
-		q.Set("options", options)
-	}
-	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // a + is itself, as in libpq
-	return u.String(), nil
 }

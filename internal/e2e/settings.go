@@ -7,6 +7,7 @@ import (
 
 // settings say what a run does.
 type settings struct {
+	store     string // where the sessions are: one of wire's names
 	mode      string // what goes wrong: the name of a fault
 	seed      uint64
 	time      time.Duration // how long clients ask
@@ -19,12 +20,14 @@ type settings struct {
 	think     time.Duration // the longest pause of a client between two requests
 	long      int           // one in so many Exclusive requests of a cool session holds it for about a lease
 	service   string        // the program
+	clocked   string        // the same with clocks that can be set; "" unless that is the fault
+	failing   bool          // have the service's calls of its store fail
 	table     string
 	progress  io.Writer
 
 	// What follows breaks the service on purpose: see its flag -break.
 	broken  string
-	retries int    // sqlstore.Config.MaxRetries
+	retries int    // the store's
 	options string // of the DSN
 }
 

@@ -22,35 +22,50 @@ var (
 )
 
 // routes returns the service.
-func routes(sessions *session.Manager, j *journal) http.Handler {
+func routes(sessions *session.Manager, store *opened, notes *observed) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /new", create)
 	mux.HandleFunc("POST /increment", increment)
 	mux.HandleFunc("GET /read", read)
 	mux.HandleFunc("POST /login", login)
 	mux.HandleFunc("GET /whose", whose)
+	mux.HandleFunc("POST /end", end)
 	inner := httpsession.New(sessions, httpsession.Options{ErrorHandler: notStored})(mux)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, err := parse(r, j)
+	served := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, err := parse(r, notes)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		inner.ServeHTTP(&reply{ResponseWriter: w, visit: v}, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
 		if v.entered {
-			j.write(wire.Event{Kind: wire.Done, ID: v.id, At: wire.Now()})
+			notes.journal.write(wire.Event{Kind: wire.Done, ID: v.id, At: wire.Now()})
 		}
 	})
+	outer := http.NewServeMux()
+	outer.Handle("/", served)
+	outer.HandleFunc("GET /stats", stats)
+	outer.HandleFunc("POST /calm", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, wire.Calm{Injected: store.calm()})
+	})
+	return outer
+}
+
+// answer answers in JSON.
+func answer(w http.ResponseWriter, v any) {
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
 }
 
 // visit is one request.
 type visit struct {
-	journal *journal
-	id      wire.ID
-	mode    string
-	hold    time.Duration // between reading and writing
-	early   bool          // release in the handler
-	full    bool          // report the ledger too
+	notes *observed
+	id    wire.ID
+	mode  string
+	hold  time.Duration // between reading and writing
+	early bool          // release in the handler
+	full  bool          // report the ledger too
 
 	asked   int64 // when the store was asked for the lock it gave
 	entered bool
@@ -64,8 +79,8 @@ func visitOf(ctx context.Context) *visit {
 	return v
 }
 
-func parse(r *http.Request, j *journal) (v *visit, err error) {
-	v = &visit{journal: j, mode: r.FormValue("mode"), early: r.FormValue("early") != "", full: r.FormValue("full") != ""}
+func parse(r *http.Request, notes *observed) (v *visit, err error) {
+	v = &visit{notes: notes, mode: r.FormValue("mode"), early: r.FormValue("early") != "", full: r.FormValue("full") != ""}
 	for name, into := range map[string]*int{"session": &v.id.Session, "client": &v.id.Client, "number": &v.id.Number} {
 		if text := r.FormValue(name); text != "" {
 			if *into, err = strconv.Atoi(text); err != nil {
@@ -104,11 +119,17 @@ func (w *reply) Write(b []byte) (int, error) {
 
 func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// briefTimeout is the idle timeout of those who come and go.
+const briefTimeout = 2 * time.Second
+
 // create makes a session that counts from 0.
 func create(w http.ResponseWriter, r *http.Request) {
 	s, err := httpsession.Acquire(r)
 	if err == nil {
 		err = errors.Join(counter.Set(s, 0), ledger.Set(s, wire.Ledger{}))
+	}
+	if err == nil && r.FormValue("brief") != "" {
+		err = s.SetTimeout(briefTimeout)
 	}
 	if err != nil {
 		refuse(w, err)
@@ -134,11 +155,10 @@ func increment(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if mode == session.Exclusive {
-		v.entered = true
-		v.journal.write(wire.Event{Kind: wire.Enter, ID: v.id, At: wire.Now(), Asked: v.asked})
+		v.notes.entered(v, s.StoreKey())
 		defer func() { // also if what follows panics
 			if !v.early {
-				v.journal.write(wire.Event{Kind: wire.Leave, ID: v.id, At: wire.Now()})
+				v.notes.journal.write(wire.Event{Kind: wire.Leave, ID: v.id, At: wire.Now()})
 			}
 		}()
 	}
@@ -154,7 +174,7 @@ func increment(w http.ResponseWriter, r *http.Request) {
 	}
 	if v.early {
 		if v.entered {
-			v.journal.write(wire.Event{Kind: wire.Leave, ID: v.id, At: wire.Now()})
+			v.notes.journal.write(wire.Event{Kind: wire.Leave, ID: v.id, At: wire.Now()})
 		}
 		if err := s.Release(r.Context()); err != nil {
 			httpsession.Fail(w, r, err)
@@ -188,10 +208,27 @@ func read(w http.ResponseWriter, r *http.Request) {
 	state.Made = made.Len()
 	if v.full {
 		state.Ledger = made
+		rec, err := v.notes.Load(r.Context(), s.StoreKey(), false)
+		if err != nil && !state.Gone {
+			refuse(w, err)
+			return
+		}
+		state.Locked = rec.Lock != nil
 	}
-	if err := json.NewEncoder(w).Encode(state); err != nil {
+	answer(w, state)
+}
+
+// end ends a session.
+func end(w http.ResponseWriter, r *http.Request) {
+	s, err := httpsession.Acquire(r)
+	if err == nil {
+		err = s.Abandon()
+	}
+	if err != nil {
 		refuse(w, err)
+		return
 	}
+	fmt.Fprintln(w, "gone")
 }
 
 // refuse answers a request that did not get as far as changing anything.

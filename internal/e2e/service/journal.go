@@ -52,12 +52,53 @@ func (j *journal) close() error {
 // observed is a store that notes from when leases count.
 type observed struct {
 	session.Store
-	session.Watcher
 	session.OwnerIndex
 	journal *journal
 
 	mu      sync.Mutex
 	holders map[session.Token]*visit
+	handed  map[session.StoreKey]grant // by the last Save that handed its lock on
+}
+
+// grant is a lock that a Save has handed on, and when it was asked to.
+type grant struct {
+	token session.Token
+	asked int64
+}
+
+// watching is an observed store that tells of ends of locks, as the store below
+// it does.
+type watching struct {
+	*observed
+	session.Watcher
+}
+
+// observe returns store with notes for the journal, and what notes them. Whether
+// it can be watched depends on the store below.
+func observe(store, below session.Store, j *journal) (session.Store, *observed) {
+	owners, _ := below.(session.OwnerIndex)
+	o := &observed{Store: store, OwnerIndex: owners, journal: j, holders: make(map[session.Token]*visit), handed: make(map[session.StoreKey]grant)}
+	if w, ok := below.(session.Watcher); ok {
+		return watching{o, w}, o
+	}
+	return o, o
+}
+
+// entered notes that a request holds the session. If it has not asked for the
+// lock itself, the one before it has handed it on.
+func (o *observed) entered(v *visit, key session.StoreKey) {
+	now := wire.Now()
+	o.mu.Lock()
+	if g, handed := o.handed[key]; handed && v.asked == 0 {
+		v.asked, o.holders[g.token] = g.asked, v
+		delete(o.handed, key)
+	}
+	o.mu.Unlock()
+	if v.asked == 0 {
+		v.asked = now // nobody has seen how it got it: let its lease be judged strictly
+	}
+	v.entered = true
+	o.journal.write(wire.Event{Kind: wire.Enter, ID: v.id, At: now, Asked: v.asked})
 }
 
 func (o *observed) Acquire(ctx context.Context, key session.StoreKey, token session.Token, lease time.Duration) (session.Record, error) {
@@ -87,20 +128,28 @@ func (o *observed) Extend(ctx context.Context, key session.StoreKey, token sessi
 // Save ends the holder's lock, unless it fails: then it is kept in mind, which
 // costs a few bytes.
 func (o *observed) Save(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, how session.Commit) error {
+	if how.Next != (session.Token{}) {
+		o.mu.Lock()
+		o.handed[key] = grant{how.Next, wire.Now()} // even if the answer is lost
+		o.mu.Unlock()
+	}
 	err := o.Store.Save(ctx, key, rec, token, how)
-	if err == nil && how.Keep == 0 {
-		o.forget(token)
+	if err == nil && (how.Keep == 0 || how.Next != session.Token{}) {
+		o.forget(key, token)
 	}
 	return err
 }
 
 func (o *observed) Release(ctx context.Context, key session.StoreKey, token session.Token) error {
-	defer o.forget(token)
+	defer o.forget(key, token)
 	return o.Store.Release(ctx, key, token)
 }
 
-func (o *observed) forget(token session.Token) {
+func (o *observed) forget(key session.StoreKey, token session.Token) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.holders, token)
+	if o.handed[key].token == token {
+		delete(o.handed, key)
+	}
 }

@@ -1,6 +1,6 @@
-// Service is a small service with sessions in PostgreSQL, for the program above
-// it to start several times, to load and to maltreat. It counts in its clients'
-// sessions, and keeps a journal of who holds which session when.
+// Service is a small service with sessions, for the program above it to start
+// several times, to load and to maltreat. It counts in its clients' sessions, and
+// keeps a journal of who holds which session when.
 package main
 
 import (
@@ -17,17 +17,17 @@ import (
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
-	sqlstore "github.com/sessionstate/sessionstate/providers/sql"
 )
-
-// dsnVariable is where the DSN is: arguments can be seen by every user.
-const dsnVariable = "E2E_DSN"
 
 // options are the flags.
 type options struct {
+	store   string
 	table   string
 	journal string
 	broken  string
+	clocks  string
+	faults  bool
+	version int
 	retries int
 	lease   time.Duration
 	patient time.Duration
@@ -39,10 +39,14 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.table, "table", "", "`name` of the table")
+	flag.StringVar(&o.store, "store", "", "`where` the sessions are, one of wire's names; its address is in the environment")
+	flag.StringVar(&o.table, "table", "", "`name` of the table or container")
 	flag.StringVar(&o.journal, "journal", "", "`file` of the journal")
 	flag.StringVar(&o.broken, "break", "", "`how` to break the store")
-	flag.IntVar(&o.retries, "retries", 0, "sqlstore.Config.MaxRetries")
+	flag.StringVar(&o.clocks, "clocks", "", "`file` with what is added to the clocks")
+	flag.BoolVar(&o.faults, "faults", false, "have some of the store's calls fail, before or after their effect, hang, or take their time")
+	flag.IntVar(&o.version, "version", 0, "`number` of the version: it decides on codec and keys")
+	flag.IntVar(&o.retries, "retries", 0, "how often the store repeats what fails; 0: its default, negative: never")
 	flag.DurationVar(&o.lease, "lease", 0, "Config.LockLease")
 	flag.DurationVar(&o.patient, "acquire-timeout", 0, "Config.AcquireTimeout")
 	flag.DurationVar(&o.call, "store-timeout", 0, "Config.StoreTimeout")
@@ -58,6 +62,9 @@ func main() {
 
 // run serves until SIGTERM. Its first line of output is its URL.
 func run(o *options) (err error) {
+	if err := useClocks(o.clocks); err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	journal, err := openJournal(o.journal)
@@ -66,32 +73,30 @@ func run(o *options) (err error) {
 	}
 	defer func() { err = errors.Join(err, journal.close()) }()
 
-	opening, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	real, err := sqlstore.Open(opening, os.Getenv(dsnVariable), sqlstore.Config{Table: o.table, MaxRetries: o.retries})
+	real, err := openStore(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer real.Close()
-	store, err := breakStore(real, o.broken)
+	defer real.close()
+	store, err := breakStore(real.Store, o.broken)
 	if err != nil {
 		return err
 	}
-	sessions, err := session.New(&observed{
-		Store: store, Watcher: real, OwnerIndex: breakOwners(real, o.broken), journal: journal, holders: make(map[session.Token]*visit),
-	},
-		session.Config{
-			ID:             session.Cookie{Insecure: true},
-			LockLease:      o.lease,
-			AcquireTimeout: o.patient,
-			StoreTimeout:   o.call,
-			SaveTimeout:    o.save,
+	noted, notes := observe(store, real.Store, journal)
+	notes.OwnerIndex = breakOwners(notes.OwnerIndex, o.broken)
+	sessions, err := session.New(noted, configure(session.Config{
+		ID:             session.Cookie{Insecure: true},
+		LockLease:      o.lease,
+		AcquireTimeout: o.patient,
+		StoreTimeout:   o.call,
+		SaveTimeout:    o.save,
+		ReapInterval:   5 * time.Second,
 
-			MaxSessionsPerOwner: o.most,
-			RefuseMoreSessions:  o.refuse,
+		MaxSessionsPerOwner: o.most,
+		RefuseMoreSessions:  o.refuse,
 
-			Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		})
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}, o.version))
 	if err != nil {
 		return err
 	}
@@ -99,7 +104,7 @@ func run(o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: routes(sessions, journal), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: routes(sessions, real, notes), ReadHeaderTimeout: time.Minute}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }() // until Shutdown
 	fmt.Printf("http://%s\n", listener.Addr())

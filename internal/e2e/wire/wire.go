@@ -5,6 +5,7 @@ package wire
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -108,12 +109,38 @@ func find(ranges []Range, n int) (int, bool) {
 	})
 }
 
+// AddressVariable is the environment variable with the store's address:
+// arguments can be seen by every user.
+const AddressVariable = "E2E_STORE"
+
+// The names of the stores.
+const (
+	Memory     = "memory"
+	PostgreSQL = "postgres"
+	Cosmos     = "cosmos"
+)
+
+// Calm is what the service answers when its store's faults are to end.
+type Calm struct {
+	Injected int `json:"injected"` // calls that met one
+}
+
 // State is a session's content as the service reports it.
 type State struct {
 	Gone    bool   `json:"gone,omitempty"` // there is no such session
 	Counter int    `json:"counter"`
 	Made    int    `json:"made"` // Ledger.Len
 	Ledger  Ledger `json:"ledger,omitzero"`
+	Locked  bool   `json:"locked,omitempty"` // somebody holds it
+}
+
+// Stats is what a process says of itself.
+type Stats struct {
+	Goroutines int    `json:"goroutines"`
+	Heap       uint64 `json:"heap"` // bytes in use after a collection
+
+	Wall    time.Time     `json:"wall"`    // the time of day
+	Elapsed time.Duration `json:"elapsed"` // since it started, by its monotonic clock
 }
 
 // Kind says what an Event tells of.

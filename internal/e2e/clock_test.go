@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// TestClocks: a process's time of day can be set from outside, and its clocks stop
+// with it.
+func TestClocks(t *testing.T) {
+	t.Parallel()
+	s := common.get(t)
+	if s.clocked == "" {
+		t.Skip("clocks can be set on Linux")
+	}
+	set := s.set.of(rowsOf("memory", faultClock)[0], s.clocked)
+	f := newFleet(&set, "", t.TempDir())
+	t.Cleanup(f.killAll)
+	f.setSkew(0, -time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := f.start(ctx, 0); err != nil {
+		t.Fatal(err)
+	}
+	p := f.get(0)
+	stats := func() (off, elapsed time.Duration) {
+		t.Helper()
+		said, err := statsOf(ctx, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Until(said.Wall).Round(time.Minute), said.Elapsed
+	}
+	if off, _ := stats(); off != -time.Hour {
+		t.Errorf("it starts with a clock that is %v off, want %v", off, -time.Hour)
+	}
+	_, before := stats()
+	begun := time.Now()
+	p.clocks.setWall(time.Hour)
+	off, after := stats()
+	if off != time.Hour {
+		t.Errorf("its clock is %v off, want %v", off, time.Hour)
+	}
+	if after < before || after-before > time.Since(begun) {
+		t.Errorf("setting the time of day moves the other clock from %v to %v", before, after)
+	}
+
+	for _, frozen := range []bool{false, true} {
+		_, before := stats()
+		begun := time.Now()
+		resume := f.stop(0, frozen)
+		pause(ctx, 500*time.Millisecond)
+		resume()
+		_, after := stats()
+		stood := time.Since(begun) - (after - before)
+		if gone := stood > 450*time.Millisecond; after < before || gone != frozen {
+			t.Errorf("frozen is %v: its clock goes from %v to %v, and stands for %v of %v", frozen, before, after, stood, time.Since(begun))
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"io"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessionstate/sessionstate/internal/e2e/wire"
+)
+
+// TestTrends: what grows is told from what only varies, and from what fills up at
+// first.
+func TestTrends(t *testing.T) {
+	const n = 120
+	series := func(f func(i int) float64) (samples []sample) {
+		for i := range n {
+			samples = append(samples, sample{at: time.Duration(i) * time.Second, goroutines: f(i), heap: f(i) * megabyte})
+		}
+		return samples
+	}
+	for _, c := range []struct {
+		name  string
+		f     func(i int) float64
+		grown bool
+		slope float64 // per hour
+	}{
+		{"flat", func(int) float64 { return 500 }, false, 0},
+		{"up and down", func(i int) float64 { return 500 + 100*math.Sin(float64(i)) }, false, 0},
+		{"filling up", func(i int) float64 { return 500 + min(float64(i), 15)*100 }, false, 0},
+		{"growing", func(i int) float64 { return 500 + 3*float64(i) }, true, 3 * 3600},
+		{"shrinking", func(i int) float64 { return 5000 - 3*float64(i) }, false, -3 * 3600},
+	} {
+		trends := trendsOf(series(c.f))
+		if len(trends) != 2 { // the others were never measured
+			t.Fatalf("%s: %d trends, want 2", c.name, len(trends))
+		}
+		for _, tr := range trends {
+			if tr.grown() != c.grown || math.Abs(tr.slope/tr.unit-c.slope) > 600 {
+				t.Errorf("%s: %s: grown is %v, from %.0f to %.0f, %.0f per hour; want %v, %.0f", c.name, tr.name,
+					tr.grown(), tr.first, tr.last, tr.slope/tr.unit, c.grown, c.slope)
+			}
+		}
+	}
+	e := evidenceOf(stateOf(0))
+	e.samples = series(func(i int) float64 { return 10 * float64(i) })
+	if res := judge(e); res.other != 2 || !strings.Contains(res.explain(), "goroutines: ") {
+		t.Errorf("growth is not reported: %s", res.explain())
+	}
+}
+
+// TestSoak: sessions come and go for a few seconds, and nothing grows.
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	s := common.get(t)
+	for _, store := range []string{wire.Memory, wire.PostgreSQL} {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			set := s.set.of(row{store, soakFault(store)}, "")
+			set.table, set.seed, set.time, set.progress = "soak", rand.Uint64(), 6*time.Second, io.Discard
+			set.least = goals{confirmed: 200, within: 40 * time.Second}
+			res := start(t.Context(), &set, s.serversFor(t, faultThrottle), s.turns).wait(t) // whose connections are its own
+			if !res.ok() {
+				t.Error(res.explain())
+			}
+			if want := map[string]int{wire.Memory: 4, wire.PostgreSQL: 5}[store]; residentOf(1) > 0 && len(res.trends) != want {
+				t.Errorf("%d things were measured, want %d", len(res.trends), want)
+			}
+		})
+	}
+}
