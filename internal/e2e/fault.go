@@ -65,9 +65,11 @@ func (st *stage) noteCrash(from int64) {
 // span is a time from one instant to another.
 type span struct{ from, to int64 }
 
-// The names of the faults that need something of their own.
+// The names of the faults.
 const (
 	faultNone     = "none"
+	faultKill     = "kill"
+	faultStop     = "stop"
 	faultPause    = "pause"
 	faultClock    = "clock"
 	faultCrash    = "crash"
@@ -82,8 +84,8 @@ func faults() []fault {
 	const memory, sql, cosmos = wire.Memory, wire.PostgreSQL, wire.Cosmos
 	return []fault{
 		{faultNone, "nothing goes wrong", []string{memory, sql, cosmos}, func(context.Context, *stage, *rand.Rand) error { return nil }},
-		{"kill", "processes get SIGKILL and are started again", []string{sql, cosmos}, killProcesses},
-		{"stop", "processes get SIGSTOP, for longer than a lease, and SIGCONT", []string{memory, sql, cosmos}, stopProcesses},
+		{faultKill, "processes get SIGKILL and are started again", []string{sql, cosmos}, killProcesses},
+		{faultStop, "processes get SIGSTOP, for longer than a lease, and SIGCONT", []string{memory, sql, cosmos}, stopProcesses},
 		{faultPause, "the same, and their clocks stand still as well, as a paused machine's do", []string{memory, sql, cosmos}, pauseProcesses},
 		{faultClock, "processes start with a clock that is up to an hour off, and it is set while they run", []string{memory, sql, cosmos}, setClocks},
 		{faultNetwork, "connections to the store are cut before and after it did what it was asked for, delayed and held up", []string{memory, sql, cosmos}, disturbNetwork},

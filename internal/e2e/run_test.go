@@ -80,7 +80,7 @@ func enough(t *testing.T, res *result) {
 		if res.confirmed < res.operations/2 {
 			t.Errorf("only %d operations of %d were confirmed, though nothing went wrong", res.confirmed, res.operations)
 		}
-	case (set.mode == "kill" || set.mode == "stop" || set.mode == faultPause) && set.store == wire.PostgreSQL:
+	case (set.mode == faultKill || set.mode == faultStop || set.mode == faultPause) && set.store == wire.PostgreSQL:
 		if res.haltedHolders == 0 {
 			t.Error("no process was halted while it held a session that somebody waited for")
 		}
@@ -98,25 +98,38 @@ func TestCatchesBrokenStores(t *testing.T) {
 	s := common.get(t)
 	for _, c := range []struct {
 		mode, broken string
+		store        string // default: PostgreSQL
 		options      string
 		retries      int
 		cool, long   int
 		caught       func(*result) bool
 	}{
-		{mode: "none", broken: "no-lock", caught: func(r *result) bool { return r.lost > 0 && r.overlaps > 0 && r.disordered > 0 }},
-		{mode: "none", broken: "lost-update", caught: func(r *result) bool { return r.lost > 0 && r.disordered > 0 }},
-		{mode: "none", broken: "repeat-applied", caught: func(r *result) bool { return r.twice > 0 }},
-		{mode: "none", broken: "no-renewal", cool: 10, long: 10, caught: func(r *result) bool { return r.overlaps > 0 }},
-		{mode: "none", broken: "stale-reads", caught: func(r *result) bool { return r.disordered > 0 && r.lost == 0 }},
-		{mode: "kill", broken: "long-lease", cool: 4, long: 3, caught: func(r *result) bool { return r.notFreed > 0 }},
-		{mode: "stop", broken: "lapsed-saves", cool: 10, long: 6, caught: func(r *result) bool { return r.lost > 0 && r.overlaps > 0 }},
-		{mode: "crash", options: "-c synchronous_commit=off", caught: func(r *result) bool { return r.lost > 0 }},
+		{mode: faultNone, broken: "no-lock", caught: func(r *result) bool { return r.lost > 0 && r.overlaps > 0 && r.disordered > 0 }},
+		{mode: faultNone, broken: "lost-update", caught: func(r *result) bool { return r.lost > 0 && r.disordered > 0 }},
+		{mode: faultNone, broken: "repeat-applied", caught: func(r *result) bool { return r.twice > 0 && r.disordered > 0 }},
+		{mode: faultNone, broken: "no-renewal", cool: 10, long: 10, caught: func(r *result) bool { return r.overlaps > 0 }},
+		{mode: faultNone, broken: "stale-reads", caught: func(r *result) bool { return r.disordered > 0 && r.lost == 0 }},
+		{mode: faultKill, broken: "long-lease", cool: 4, long: 3, caught: func(r *result) bool { return r.notFreed > 0 }},
+		{mode: faultStop, broken: "lapsed-saves", cool: 10, long: 6, caught: func(r *result) bool { return r.lost > 0 && r.overlaps > 0 && r.disordered > 0 }},
+		{mode: faultPause, broken: "unfenced", cool: 10, long: 6, caught: func(r *result) bool { return r.lost > 0 && r.overlaps > 0 && r.disordered > 0 }},
+		{mode: faultClock, broken: "wall-clock", store: wire.Memory, caught: func(r *result) bool { return r.other > 0 }},
+		{mode: faultDeploy, broken: "unprepared", caught: func(r *result) bool { return r.other > 0 }},
+		{mode: faultCrash, options: "-c synchronous_commit=off", caught: func(r *result) bool { return r.lost > 0 && r.disordered > 0 }},
 		{mode: faultNetwork, broken: "forgets-writes", retries: -1, caught: func(r *result) bool { return r.uncalled+r.twice > 0 }},
+		{mode: faultNetwork, broken: "forgets-writes", store: wire.Cosmos, retries: -1, caught: func(r *result) bool { return r.uncalled+r.twice > 0 }},
+		{mode: faultNetwork, broken: "forgets-writes", store: wire.Memory, caught: func(r *result) bool { return r.uncalled+r.twice > 0 }},
 	} {
 		name := strings.ReplaceAll(cmp.Or(c.broken, "not-durable"), "-", "_")
+		if c.store != "" {
+			name += "_" + c.store
+		}
+		if faultOf(c.mode).clocks() && s.clocked == "" || c.store == wire.Cosmos && s.cosmos == nil {
+			continue // clocks can be set on Linux, and the Cosmos DB server needs Node
+		}
 		set := s.set
-		set.mode, set.progress, set.broken, set.options, set.retries = c.mode, io.Discard, c.broken, c.options, c.retries
 		set.processes, set.clients, set.think = 3, 24, 20*time.Millisecond
+		set = set.of(row{cmp.Or(c.store, wire.PostgreSQL), *faultOf(c.mode)}, s.clocked)
+		set.progress, set.broken, set.options, set.retries = io.Discard, c.broken, c.options, c.retries
 		set.cool, set.long = cmp.Or(c.cool, 50), cmp.Or(c.long, 1000)
 		on := s.serversFor(t, c.mode)
 		attempt := func(n int) *started {

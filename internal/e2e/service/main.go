@@ -96,7 +96,7 @@ func run(o *options) (err error) {
 		RefuseMoreSessions:  o.refuse,
 
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	}, o.version))
+	}, o.version, o.broken == "unprepared"))
 	if err != nil {
 		return err
 	}

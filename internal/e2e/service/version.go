@@ -17,10 +17,14 @@ import (
 // lie side by side.
 
 // configure adds to a Config what the version is about. Version 0 is that of a
-// service that is not deployed anew: it does not encrypt.
-func configure(cfg session.Config, version int) session.Config {
+// service that is not deployed anew: it does not encrypt. The mistake is to leave
+// out the versions that only get ready.
+func configure(cfg session.Config, version int, mistake bool) session.Config {
 	if version == 0 {
 		return cfg
+	}
+	if mistake {
+		version *= 2
 	}
 	writes := version / 2 // versions 2n and 2n+1 write alike
 	cfg.Codec = codecOf(writes)
