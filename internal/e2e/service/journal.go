@@ -145,6 +145,11 @@ func (o *observed) Release(ctx context.Context, key session.StoreKey, token sess
 	return o.Store.Release(ctx, key, token)
 }
 
+func (o *observed) Remove(ctx context.Context, key session.StoreKey, token session.Token, reason session.EndReason) error {
+	defer o.forget(key, token)
+	return o.Store.Remove(ctx, key, token, reason)
+}
+
 func (o *observed) forget(key session.StoreKey, token session.Token) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
