@@ -47,7 +47,13 @@ func newClocks(path string) (*clocks, error) {
 	return &clocks{path, page}, nil
 }
 
-func (c *clocks) close() { _ = unix.Munmap(c.page) }
+// close gives the page back. Closing it twice does nothing.
+func (c *clocks) close() {
+	if c.page != nil {
+		_ = unix.Munmap(c.page)
+		c.page = nil
+	}
+}
 
 func (c *clocks) at(i int) *atomic.Int64 {
 	return (*atomic.Int64)(unsafe.Pointer(&c.page[8*i])) // a page is aligned

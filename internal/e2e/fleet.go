@@ -236,7 +236,6 @@ func (f *fleet) killAll() {
 		p.child.kill()
 		if p.clocks != nil {
 			p.clocks.close()
-			p.clocks = nil
 		}
 	}
 }

@@ -168,6 +168,34 @@ func TestJudge_Holders(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a wrong clock", func(t *testing.T) {
+		// Leases of 3 s, asked for at 10 s. The process was paused for 2 s.
+		const s = 1000
+		for _, c := range []struct {
+			name     string
+			store    string
+			clocks   *clocks
+			from, to int64 // its pause
+			next     int64 // when the next one holds the session
+			overlaps int
+		}{
+			{"the database's clock", wire.PostgreSQL, new(clocks), 8 * s, 10 * s, 12500, 1},
+			{"no clock to set", wire.Cosmos, nil, 8 * s, 10 * s, 12500, 1},
+			{"long after the pause", wire.Cosmos, new(clocks), 1 * s, 3 * s, 12500, 0},
+			{"long after the pause, much too early", wire.Cosmos, new(clocks), 1 * s, 3 * s, 11500, 1},
+			{"right after the pause", wire.Cosmos, new(clocks), 7500, 9500, 10500, 0},
+		} {
+			paused := &process{name: "p", clocks: c.clocks, halts: []halt{{from: ms(c.from), to: ms(c.to)}}}
+			e := evidenceOf(stateOf(1, 2))
+			e.set = &settings{store: c.store, mode: faultPause, lease: 3 * time.Second}
+			e.holders = []*holder{hold(1, paused, 10*s, 10*s, 20*s), hold(2, q, 10*s, c.next, c.next+10)}
+			res := &result{set: e.set}
+			e.checkHolders(res)
+			if res.overlaps != c.overlaps || res.leasesLost != 1-c.overlaps {
+				t.Errorf("%s: %d overlaps, %d leases lost, want %d, %d", c.name, res.overlaps, res.leasesLost, c.overlaps, 1-c.overlaps)
+			}
+		}
+	})
 	t.Run("freed", func(t *testing.T) {
 		for _, c := range []struct {
 			name       string
