@@ -37,6 +37,13 @@ func kinds() []kind {
 			}
 			return append(b, "\r\n"...)
 		}},
+		{"padded", "32 KiB in a header that is no cookie, for comparison", func(rng *rand.Rand, b []byte) []byte {
+			b = append(b, "Padding: session="...)
+			for range 32 << 10 / idChars {
+				b = appendID(rng, b)
+			}
+			return append(b, "\r\n"...)
+		}},
 		{"duplicated", "64 forged IDs under the same name, in two headers", func(rng *rand.Rand, b []byte) []byte {
 			for range 2 {
 				b = append(b, "Cookie: session="...)

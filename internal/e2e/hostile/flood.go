@@ -62,7 +62,8 @@ func floodWith(ctx context.Context, set *settings, adapter string) (_ *flood, er
 	for _, k := range kinds() {
 		f.kinds = append(f.kinds, &flooded{kind: k, statuses: make(map[int]int)})
 	}
-	each := max(connections, set.requests/len(set.adapters)/(len(f.kinds)-1)/rounds)
+	// Two of the kinds are there for comparison.
+	each := max(connections, set.requests/len(set.adapters)/(len(f.kinds)-2)/rounds)
 	warm := &flooded{kind: f.kinds[0].kind, statuses: make(map[int]int)}
 	for _, into := range []*usage{&f.before, &f.calm} {
 		if err := t.flood(ctx, warm, each, 0); err != nil {
@@ -99,7 +100,7 @@ func (t *target) flood(ctx context.Context, k *flooded, n int, seed uint64) erro
 	for i := range connections {
 		wg.Go(func() {
 			results[i] = &flooded{kind: k.kind, statuses: make(map[int]int)}
-			errs[i] = t.stream(ctx, results[i], n/connections, rand.New(rand.NewPCG(seed, uint64(i))))
+			errs[i] = t.stream(ctx, results[i], (n+connections-1)/connections, rand.New(rand.NewPCG(seed, uint64(i))))
 		})
 	}
 	wg.Wait()

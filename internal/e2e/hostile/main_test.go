@@ -58,6 +58,7 @@ func TestKinds(t *testing.T) {
 				"random":     size > len("session=") && all <= 64,
 				"forged":     own == 1 && len(req.CookiesNamed("session")[0].Value) == idChars,
 				"oversized":  own == 1 && size >= 32<<10,
+				"padded":     all == 0 && len(req.Header.Get("Padding")) >= 32<<10,
 				"duplicated": own == 64,
 				"crowded":    own == 1 && all == 301,
 			}
@@ -78,7 +79,7 @@ func TestCheck(t *testing.T) {
 		return f
 	}
 	held := func() *holdUp {
-		return &holdUp{adapter: "a", calm: []time.Duration{1e6, 2e6}, during: []time.Duration{2e6, 3e6}, tabs: map[int]int{200: 1, 429: 2, 503: 3, 409: 4},
+		return &holdUp{adapter: "a", calm: []time.Duration{1e6, 2e6}, bare: []time.Duration{2e6, 3e6}, during: []time.Duration{2e6, 3e6}, tabs: map[int]int{200: 1, 429: 2, 503: 3, 409: 4},
 			freed: time.Second, patience: time.Millisecond}
 	}
 	for _, c := range []struct {
@@ -94,8 +95,8 @@ func TestCheck(t *testing.T) {
 		{says: "heap has grown", flood: func(f *flood) { f.after.Heap = 64 << 20 }},
 		{says: "of memory", flood: func(f *flood) { f.peak = 200_000 }},
 		{says: "requests of others failed", hold: func(h *holdUp) { h.failed = 1 }},
-		{says: "half of the others", hold: func(h *holdUp) { h.during = []time.Duration{2e8, 2e8} }},
-		{says: "another user's request took", hold: func(h *holdUp) { h.during[1] = 3 * time.Second }},
+		{says: "p50 of the others", hold: func(h *holdUp) { h.during = []time.Duration{2e8, 2e8} }},
+		{says: "the longest of the others", hold: func(h *holdUp) { h.during[1] = 3 * time.Second }},
 		{says: "status 500", hold: func(h *holdUp) { h.tabs[500] = 1 }},
 		{says: "after the attack", hold: func(h *holdUp) { h.freed = time.Minute }},
 		{says: "goroutines are left", hold: func(h *holdUp) { h.left = 3 }},

@@ -76,29 +76,41 @@ func (s *site) routes() []route {
 		})},
 		// What README.md says not to do: acquire, and then read the body.
 		{"POST", "/upload", with(session.Exclusive, func(sess *session.Session, x *exchange) error {
-			if x.body != nil { // fiber has read it before
-				if _, err := io.Copy(io.Discard, x.body); err != nil {
-					return err
-				}
-			}
-			if err := step(sess); err != nil {
+			if err := upload(x); err != nil {
 				return err
 			}
-			return small(x)
+			return step(sess)
 		})},
 		{"GET", "/download", with(session.Exclusive, func(sess *session.Session, x *exchange) error {
 			if err := step(sess); err != nil {
 				return err
 			}
-			block := make([]byte, 64<<10)
-			for range hugeReply / len(block) {
-				if _, err := x.reply.Write(block); err != nil {
-					return err
-				}
-			}
-			return nil
+			return download(x)
 		})},
+		// The same without a session.
+		{"POST", "/bare/upload", upload},
+		{"GET", "/bare/download", download},
 	}
+}
+
+// upload reads the body, which Fiber has done before.
+func upload(x *exchange) error {
+	if x.body == nil {
+		return nil
+	}
+	_, err := io.Copy(io.Discard, x.body)
+	return err
+}
+
+// download replies with more than a connection holds.
+func download(x *exchange) error {
+	block := make([]byte, 64<<10)
+	for range hugeReply / len(block) {
+		if _, err := x.reply.Write(block); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // usage is what the service has used up, and what it has.
