@@ -46,7 +46,7 @@ func printTrends(w io.Writer, results []*result) {
 				begun = true
 			}
 			fmt.Fprintf(t, "%s\t%s\t|\t%.1f\t%.1f\t%.1f\t|\t%.1f\t%+.1f\t\n", r.set.store, q.name,
-				q.first/q.unit, q.last/q.unit, (q.first*(1+q.share)+q.more)/q.unit, q.most/q.unit, q.slope/q.unit)
+				q.first/q.unit, q.last/q.unit, q.allowed()/q.unit, q.most/q.unit, q.slope/q.unit)
 		}
 	}
 	t.Flush()
