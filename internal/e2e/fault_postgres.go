@@ -184,25 +184,41 @@ func (d *disk) startOn(ctx context.Context) (*postgres.Server, error) {
 }
 
 // fillDisk: what the database can do without room differs. It refuses what needs
-// more of a table; and it gives up, all of it, when it cannot write its log. Then
-// it comes back by itself when there is room again, or has to be started.
+// more of a table; and it gives up, all of it, when it cannot write its log, which
+// every second time it has to begin a new file of. Then it comes back by itself
+// when there is room again, or has to be started.
 func fillDisk(ctx context.Context, st *stage, rng *rand.Rand) error {
+	always := context.WithoutCancel(ctx)
 	for {
 		if !pause(ctx, between(rng, st.set.lease/2, st.set.lease)) {
 			return nil
+		}
+		admin, err := administrator(always, st.server.DSN())
+		if err != nil {
+			return err
 		}
 		st.note("the disk is full")
 		from := wire.Now()
 		empty, err := st.disk.fill()
 		if err != nil {
-			return err
+			return errors.Join(err, admin.Close(always))
 		}
-		pause(ctx, between(rng, st.set.lease/2, 2*st.set.lease))
+		end, newLog := time.Now().Add(between(rng, st.set.lease/2, 2*st.set.lease)), rng.IntN(2) == 0
+		for time.Now().Before(end) && pause(ctx, st.set.lease/20) {
+			if !newLog {
+				continue
+			}
+			if _, err := admin.Exec(always, "SELECT pg_switch_wal()"); err != nil {
+				st.note("PostgreSQL gives up")
+				newLog = false
+			}
+		}
+		_ = admin.Close(always) // it may be closed from the other side
 		if err := empty(); err != nil {
 			return err
 		}
 		st.note("the disk has room again")
-		if err := st.server.Revive(context.WithoutCancel(ctx)); err != nil {
+		if err := st.server.Revive(always); err != nil {
 			return err
 		}
 		st.noteCrash(from) // it may have given up at any time
