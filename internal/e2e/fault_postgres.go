@@ -208,7 +208,10 @@ func fillDisk(ctx context.Context, st *stage, rng *rand.Rand) error {
 			if !newLog {
 				continue
 			}
-			if _, err := admin.Exec(always, "SELECT pg_switch_wal()"); err != nil {
+			asking, cancel := context.WithTimeout(always, 5*time.Second)
+			_, err := admin.Exec(asking, "SELECT pg_switch_wal()")
+			cancel()
+			if err != nil {
 				st.note("PostgreSQL gives up")
 				newLog = false
 			}

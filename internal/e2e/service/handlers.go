@@ -38,6 +38,7 @@ func routes(sessions *session.Manager, store *opened, notes *observed) http.Hand
 			return
 		}
 		inner.ServeHTTP(&reply{ResponseWriter: w, visit: v}, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
+		notes.left(v)
 		if v.entered {
 			notes.journal.write(wire.Event{Kind: wire.Done, ID: v.id, At: wire.Now()})
 		}
@@ -68,6 +69,7 @@ type visit struct {
 	full  bool          // report the ledger too
 
 	asked   int64 // when the store was asked for the lock it gave
+	tokens  []session.Token
 	entered bool
 	value   int // the counter after the increment, 0: none was made
 }

@@ -90,7 +90,8 @@ func (o *observed) entered(v *visit, key session.StoreKey) {
 	now := wire.Now()
 	o.mu.Lock()
 	if g, handed := o.handed[key]; handed && v.asked == 0 {
-		v.asked, o.holders[g.token] = g.asked, v
+		v.asked, v.tokens = g.asked, append(v.tokens, g.token)
+		o.holders[g.token] = v
 		delete(o.handed, key)
 	}
 	o.mu.Unlock()
@@ -105,8 +106,8 @@ func (o *observed) Acquire(ctx context.Context, key session.StoreKey, token sess
 	asked := wire.Now()
 	rec, err := o.Store.Acquire(ctx, key, token, lease)
 	if v := visitOf(ctx); err == nil && v != nil {
-		v.asked = asked
 		o.mu.Lock()
+		v.asked, v.tokens = asked, append(v.tokens, token)
 		o.holders[token] = v
 		o.mu.Unlock()
 	}
@@ -125,8 +126,16 @@ func (o *observed) Extend(ctx context.Context, key session.StoreKey, token sessi
 	return err
 }
 
-// Save ends the holder's lock, unless it fails: then it is kept in mind, which
-// costs a few bytes.
+// left forgets what a request has held: it is over, whatever became of its locks.
+func (o *observed) left(v *visit) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, token := range v.tokens {
+		delete(o.holders, token)
+	}
+}
+
+// Save ends the holder's lock, unless it fails.
 func (o *observed) Save(ctx context.Context, key session.StoreKey, rec session.Record, token session.Token, how session.Commit) error {
 	if how.Next != (session.Token{}) {
 		o.mu.Lock()
@@ -143,11 +152,6 @@ func (o *observed) Save(ctx context.Context, key session.StoreKey, rec session.R
 func (o *observed) Release(ctx context.Context, key session.StoreKey, token session.Token) error {
 	defer o.forget(key, token)
 	return o.Store.Release(ctx, key, token)
-}
-
-func (o *observed) Remove(ctx context.Context, key session.StoreKey, token session.Token, reason session.EndReason) error {
-	defer o.forget(key, token)
-	return o.Store.Remove(ctx, key, token, reason)
 }
 
 func (o *observed) forget(key session.StoreKey, token session.Token) {
