@@ -47,7 +47,7 @@ const megabyte = 1 << 20
 
 var quantities = []quantity{
 	{"goroutines", func(s sample) float64 { return s.goroutines }, 1, 0.1, 30},
-	{"heap, MiB", func(s sample) float64 { return s.heap }, megabyte, 0.1, 4 * megabyte},
+	{"heap, MiB", func(s sample) float64 { return s.heap }, megabyte, 0.1, 2 * megabyte},
 	{"memory, MiB", func(s sample) float64 { return s.resident }, megabyte, 0.1, 16 * megabyte},
 	{"open files", func(s sample) float64 { return s.files }, 1, 0.1, 30},
 	{"database connections", func(s sample) float64 { return s.backends }, 1, 0, 4},
