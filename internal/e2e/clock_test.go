@@ -35,8 +35,8 @@ func TestClocks(t *testing.T) {
 	if off, _ := stats(); off != -time.Hour {
 		t.Errorf("it starts with a clock that is %v off, want %v", off, -time.Hour)
 	}
-	_, before := stats()
 	begun := time.Now()
+	_, before := stats()
 	p.clocks.setWall(time.Hour)
 	off, after := stats()
 	if off != time.Hour {

@@ -72,7 +72,10 @@ func TestCatchesBrokenEnds(t *testing.T) {
 			t.Parallel()
 			run := &endsRun{
 				table: "ends_" + strings.ReplaceAll(broken, "-", "_"), broken: broken,
-				sessions: 1_500, lease: 2 * time.Second, killAfter: 200, within: 12 * time.Second,
+				sessions: 1_500, lease: 2 * time.Second, killAfter: 200, within: time.Minute,
+			}
+			if broken == "claims-for-good" {
+				run.within = 12 * time.Second // which it takes: something always remains
 			}
 			run.play(t, s)
 			// What is lost must be the killed process's, not what nobody came
@@ -296,6 +299,9 @@ func endsIn(t *testing.T, journal string) (ends []wire.End) {
 		t.Fatal(err)
 	}
 	for line := range bytes.Lines(text) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break // SIGKILL came between two parts of a write
+		}
 		var e wire.End
 		if err := json.Unmarshal(line, &e); err != nil {
 			t.Fatalf("%s: %v", line, err)

@@ -206,13 +206,16 @@ func (st *stage) statesBySomebodyElse(ctx context.Context, cookies []string, add
 func (st *stage) finalStates(ctx context.Context, cookies []string, p *process) (states []wire.State, err error) {
 	h := &http.Client{Timeout: st.set.patience(), Transport: &http.Transport{}}
 	defer h.CloseIdleConnections()
-	until := time.Now().Add(st.set.lease + slack)
+	until, patience := time.Now().Add(st.set.lease+slack), time.Now().Add(time.Minute)
 	for i, cookie := range cookies {
 		var state wire.State
 		for {
 			reply, err := get(ctx, h, http.MethodGet, p.url+"/read?full=1", cookie)
 			if err != nil {
 				return nil, fmt.Errorf("read session %d: %w", i, err)
+			}
+			if reply.status == http.StatusServiceUnavailable && time.Now().Before(patience) && pause(ctx, 100*time.Millisecond) {
+				continue // a machine that does too much: what is stored does not change
 			}
 			state = wire.State{}
 			if err := json.Unmarshal(reply.body, &state); err != nil {

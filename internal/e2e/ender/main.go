@@ -126,7 +126,7 @@ func (o *observed) Reap(ctx context.Context, namespace string, limit int, token 
 }
 
 // journal is a file. A line is one write, so that whatever SIGKILL interrupts,
-// lines are whole.
+// all lines but the last are whole.
 type journal struct {
 	mu   sync.Mutex
 	file *os.File
