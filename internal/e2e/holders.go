@@ -195,7 +195,11 @@ func (e *evidence) checkFreed(res *result) {
 			}
 			res.haltedHolders++
 			res.longestFree = max(res.longestFree, waited)
-			if waited > lease+slack.Nanoseconds() {
+			allowed := lease + slack.Nanoseconds()
+			if halt.killed {
+				allowed += halt.to - halt.from // it may have lived, and renewed, for that long
+			}
+			if waited > allowed {
 				res.notFreed++
 				what := "stopped"
 				if halt.killed {

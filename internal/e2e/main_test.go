@@ -45,6 +45,7 @@ type shared struct {
 	server  *postgres.Server // that nobody crashes
 	cosmos  *cosmos.Server   // nil where there is no Node
 	turns   chan struct{}    // to run
+	single  chan struct{}    // to run on the Cosmos DB server, which is one thread
 }
 
 var common shared
@@ -116,7 +117,7 @@ func (s *shared) start() (err error) {
 		lease: time.Second, hold: 2 * time.Millisecond, think: 60 * time.Millisecond,
 		service: service,
 	}
-	s.turns = make(chan struct{}, sideBySide)
+	s.turns, s.single = make(chan struct{}, sideBySide), make(chan struct{}, 1)
 	s.server, err = postgres.Start(ctx, postgres.Options{NoSync: true, Settings: map[string]string{"max_connections": "400"}})
 	return err
 }
@@ -197,6 +198,26 @@ func start(ctx context.Context, set *settings, on *servers, turns chan struct{})
 		}
 	}()
 	return s
+}
+
+// inTurn starts what a run needs and runs it, when it is its turn.
+func (s *shared) inTurn(t *testing.T, set *settings) *result {
+	t.Helper()
+	if set.store == wire.Cosmos {
+		s.single <- struct{}{}
+		defer func() { <-s.single }()
+	}
+	s.turns <- struct{}{}
+	defer func() { <-s.turns }()
+	on := new(servers)
+	if set.store != wire.Memory {
+		on = s.serversFor(t, set.mode)
+	}
+	res, err := run(t.Context(), set, on)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
 }
 
 // wait returns what has become of the run.

