@@ -106,21 +106,21 @@ func (s *Session) commitAndLetGo(ctx context.Context) error {
 // dropAdopted removes the empty record that adopting an ID has stored: nothing
 // was put into it, so it leaves no trace (M10). If it is another's by now, it
 // stays; if it cannot be removed, it expires.
-func (s *Session) dropAdopted(ctx context.Context) lockState {
+func (s *Session) dropAdopted(ctx context.Context) (state lockState) {
 	m := s.rq.m
 	if !s.lease.beginSave() {
 		return lockUnknown
 	}
+	state = lockUnknown
+	defer func() { s.lease.endSave(state) }()
 	err := m.storeCall(context.WithoutCancel(ctx), "remove", func(ctx context.Context) error {
 		return m.store.Remove(ctx, s.key, s.lease.token, EndDelete)
 	})
-	state := lockReleased
 	if err != nil {
-		state = lockUnknown
 		m.failedInBackground(context.WithoutCancel(ctx), err)
+		return lockUnknown
 	}
-	s.lease.endSave(state)
-	return state
+	return lockReleased
 }
 
 // letGo ends the use of the session.
@@ -389,12 +389,34 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 			return err
 		}
 	}
+	// Not a new session's, whose Created is this process's guess, nor a
+	// login's, which may have to be taken back.
+	offers := !keep && !s.renew && !s.isNew && room == nil
+	err = ErrOutcomeUnknown // for the room, should the store panic
+	err = s.put(save, l, rec, how, offers)
+	if err == nil && s.renew {
+		s.id = id
+	}
+	if err == nil {
+		err = room.confirm(ctx, save, s.key)
+	}
+	if err != nil {
+		return err
+	}
+	s.wrote(rec, c, s.renew)
+	return nil
+}
+
+// put is the save itself. If it offers to, it passes the lock to the next in
+// line. Even if the store panics, the lease is not taken for being saved.
+func (s *Session) put(save context.Context, l *lease, rec Record, how Commit, offers bool) (err error) {
+	m, keep := s.rq.m, how.Keep > 0
 	if !l.beginSave() {
 		return ErrLockLost
 	}
-	// Not a new session's, whose Created is this process's guess, nor a
-	// login's, which may have to be taken back.
-	if !keep && !s.renew && !s.isNew && room == nil {
+	state := lockUnknown
+	defer func() { l.endSave(state) }()
+	if offers {
 		if next := l.offer(rec, s.rec.Created); next != nil {
 			how.Next, how.Keep = next.token, m.cfg.LockLease
 		}
@@ -403,13 +425,12 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 		rec.Repeat = repeat
 		return m.store.Save(ctx, s.key, rec, l.token, how)
 	})
-	if err == nil && s.renew {
-		s.id, s.key = id, key
+	if err == nil && how.MoveTo != (StoreKey{}) {
+		s.key = how.MoveTo
 		if keep {
 			l.move(s.key)
 		}
 	}
-	state := lockUnknown
 	switch {
 	case errors.Is(err, ErrLockLost):
 		state = lockLost
@@ -419,13 +440,5 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 		state = lockReleased
 		l.pass()
 	}
-	l.endSave(state)
-	if err == nil {
-		err = room.confirm(ctx, save, s.key)
-	}
-	if err != nil {
-		return err
-	}
-	s.wrote(rec, c, s.renew)
-	return nil
+	return err
 }

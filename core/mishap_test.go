@@ -262,6 +262,37 @@ func TestM22_UsedFromManyGoroutines(t *testing.T) {
 	}
 }
 
+// A handler that survives a store's panic is held to ExecutionTimeout as ever.
+func TestM8_ExecutionTimeoutAfterASaveThatPanics(t *testing.T) {
+	for name, change := range map[string]func(r *request, s *session.Session) error{
+		"save":   func(r *request, s *session.Session) error { return s.Save(r.ctx) },
+		"remove": func(r *request, s *session.Session) error { s.Abandon(); return r.BeforeReply(r.ctx, ok200) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				store := &panicking{Store: memstore.New()}
+				p := start(t, store, session.Config{ExecutionTimeout: 20 * time.Second})
+				id := p.stored(0)
+				r, s := p.client(id).hold(session.Exclusive)
+				add(s)
+				func() {
+					defer func() { _ = recover() }()
+					store.on.Store(true)
+					t.Error("it did not panic:", change(r, s))
+				}()
+				store.on.Store(false)
+				begun := time.Now()
+				if err := p.client(id).try(session.Exclusive, func(s *session.Session) { add(s) }); err != nil {
+					t.Error(err)
+				}
+				wantTook(t, "the next request", begun, 20*time.Second, 20*time.Second+10*time.Millisecond) // it polls
+				wantErr(t, "the context's cause", context.Cause(s.Context()), session.ErrLockLost)
+				r.end(session.Outcome{Panicked: true})
+			})
+		})
+	}
+}
+
 func (p *panicking) Release(ctx context.Context, key session.StoreKey, token session.Token) error {
 	p.check()
 	return p.Store.Release(ctx, key, token)

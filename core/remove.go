@@ -23,7 +23,10 @@ func (s *Session) removable() bool { return !s.removed && (s.stored || s.unsettl
 
 func (s *Session) removeStored(save context.Context) error {
 	m, reason, token := s.rq.m, s.endReason(), Token{}
-	held := s.lease != nil && s.lease.beginSave()
+	held, state := s.lease != nil && s.lease.beginSave(), lockUnknown
+	if held {
+		defer func() { s.lease.endSave(state) }() // even if the store panics
+	}
 	if held && reason != EndDelete && s.unsettled == nil && m.ends.on() {
 		// What was stored last is in hand: the lock becomes the claim of the
 		// end, and this process reports it.
@@ -38,15 +41,11 @@ func (s *Session) removeStored(save context.Context) error {
 	if err == nil && reason != EndDelete {
 		m.ends.ended(token, Expired{Key: s.key, Record: s.rec, Reason: reason, Attempts: 1})
 	}
-	if held {
-		state := lockUnknown
-		if err == nil {
-			state = lockReleased
+	if err == nil {
+		state = lockReleased
+		if s.lease != nil {
+			s.lease.stop()
 		}
-		s.lease.endSave(state)
-	}
-	if err == nil && s.lease != nil {
-		s.lease.stop()
 	}
 	return err
 }
