@@ -173,7 +173,7 @@ func (g *gate) leave(t turn) {
 		w.ready <- t
 	}
 	g.taken = w != nil
-	g.holding = w != nil && t.handed != nil
+	g.holding = w != nil && t.handed != nil && t.handed.fresh() // else the store is asked first
 	g.unlock()
 	if w == nil {
 		t.drop()

@@ -344,6 +344,53 @@ func TestM8_AnOldHandoverIsConfirmed(t *testing.T) {
 	}
 }
 
+// While the one who was passed a lock that has lapsed waits for another process,
+// readers wait for that one only.
+func TestM2_NoReaderWaitsForALapsedHandover(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newWatched(t)
+		cfg := session.Config{StoreTimeout: time.Minute, SaveTimeout: time.Minute, AcquireTimeout: 2 * time.Minute}
+		slow := &slowAnswer{Store: store, late: 20 * time.Second}
+		p, other := start(t, slow, cfg), start(t, store, cfg)
+		id := p.stored(0)
+		r, s := p.client(id).hold(session.Exclusive)
+		var wg sync.WaitGroup
+		hold := func(p *process) {
+			wg.Go(func() {
+				err := p.client(id).do(session.Exclusive, func(s *session.Session) {
+					time.Sleep(20 * time.Second)
+					addOne(t, s)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		hold(p)
+		slow.now.Store(true)
+		wg.Go(func() {
+			time.Sleep(19 * time.Second) // the new lease has lapsed, and nobody knows of it here
+			hold(other)
+		})
+		if err := r.end(addOne(t, s)); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		begun := time.Now()
+		err := p.client(id).do(session.ReadOnly, func(s *session.Session) {
+			wantTook(t, "the wait", begun, 19*time.Second, 20*time.Second) // another process's
+			if n := get(t, s); n != 2 {
+				t.Errorf("it sees %d, want 2", n)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+	})
+}
+
 // slowAnswer makes a Save at once, and answers late, once.
 type slowAnswer struct {
 	session.Store
