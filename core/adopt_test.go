@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"encoding/hex"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,5 +161,45 @@ func TestM11_AnIDThatCannotBeAdopted(t *testing.T) {
 		if n := p.count(c.id); n != 1 {
 			t.Error(n)
 		}
+	})
+}
+
+// A Concurrent request whose session ended while it ran saves into the next one
+// of that ID: whoever is passed the lock by it is told of that one.
+func TestM11_AMergeIntoTheNextSessionOfAnID(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := start(t, newWatched(t), session.Config{AdoptExpiredID: true})
+		id := p.stored(1)
+		r, s := p.client(id).hold(session.Concurrent)
+		if err := p.client(id).do(session.Exclusive, func(s *session.Session) { _ = s.Abandon() }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		begun := time.Now()
+		if err := p.client(id).do(session.Exclusive, func(s *session.Session) { set(t, s, 5) }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		holder, held := p.client(id).hold(session.Exclusive)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := r.end(addOne(t, s)); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			err := p.client(id).do(session.Exclusive, func(s *session.Session) {
+				if !s.Created().Equal(begun) || get(t, s) != 7 {
+					t.Errorf("created %v before this, count %d", begun.Sub(s.Created()), get(t, s))
+				}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		holder.end(addOne(t, held))
+		wg.Wait()
 	})
 }

@@ -90,6 +90,7 @@ func (s *Session) mergeLocked(ctx, save context.Context, doubted func(context.Co
 		state = lockHeld
 		return err
 	}
+	s.rec.Created = fresh.Created // with AdoptExpiredID it may be a later session of that ID
 	if err = s.saveLocked(ctx, save, l, &c, fresh.Owner, false); err == nil {
 		state = lockReleased
 	}
