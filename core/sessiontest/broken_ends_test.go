@@ -1,6 +1,7 @@
 package sessiontest_test
 
 import (
+	"crypto/sha256"
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
@@ -142,4 +143,38 @@ var brokenEnds = []broken{
 			m.edit(c.key, func(e *entry) { e.rec.Events = !e.rec.Events })
 		}
 	})},
+	{"S12", "claims all ends of a key at once", keepingFormer},
+}
+
+// keepingFormer returns a store that takes a new record for a key whose former
+// one's end is still to be reported, and claims the ends of both under one
+// token.
+func keepingFormer(m *model) (here, there session.Store) {
+	former := make(map[session.StoreKey]session.StoreKey) // keys of entries set aside, and theirs before; guarded by m.mu
+	h := &hooked{m, func(m *model, c *call) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		e := m.entries[c.key]
+		switch {
+		case c.op == opCreate && e != nil && e.reported() && !e.live(m.now()):
+			aside := session.StoreKey(sha256.Sum256(e.rec.Write[:]))
+			m.entries[aside], former[aside] = e, c.key
+			delete(m.entries, c.key)
+		case (c.op == opRemove || c.op == opExtend) && (e == nil || !e.holds(c.token)):
+			for aside, key := range former {
+				if e := m.entries[aside]; key == c.key && e != nil && e.holds(c.token) {
+					c.key = aside
+				}
+			}
+		}
+	}, only(opReap, func(m *model, c *call) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for i := range c.ends {
+			if key, ok := former[c.ends[i].Key]; ok {
+				c.ends[i].Key = key
+			}
+		}
+	})}
+	return h, h
 }

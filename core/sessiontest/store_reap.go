@@ -19,6 +19,7 @@ func reapChecks() []check {
 		{name: "S12/Reap in bulk deletes what has no Events and nothing else", run: reapInBulk},
 		{name: "S12/each end goes to one caller only", run: reapTogether},
 		{name: "S12/a claim that lapses goes to one caller again", run: reapTogetherAgain},
+		{name: "S12/a call of Reap claims one end of a key", run: reapOneOfAKey},
 	}
 }
 
@@ -204,6 +205,49 @@ func reapTogetherAgain(k *kit) {
 	k.reapAll(40, 1)
 	k.Advance(lease + slack)
 	k.reapAll(40, 2)
+	k.wantNothingToReap()
+}
+
+// reapOneOfAKey ends several records that were stored under one key, one after
+// the other, if the store takes the next while an end is still to be reported.
+func reapOneOfAKey(k *kit) {
+	key := newKey()
+	want := make(map[session.WriteID]bool)
+	for i := range 4 {
+		rec := k.reported(strconv.Itoa(i))
+		err := k.both()[i%2].Create(key, rec, nobody, 0)
+		k.expect(err, "Create", nil, session.ErrExists)
+		if err != nil {
+			break
+		}
+		k.must(k.here.Remove(key, nobody, session.EndRevoked))
+		want[rec.Write] = true
+	}
+	for i := 0; len(want) > 0 && i < 10; i++ {
+		token, claimed := session.NewToken(), make(map[session.WriteID]bool)
+		for range 2 { // a repeat claims no other
+			got, err := k.both()[i%2].Reap(k.namespace, 100, token, lease)
+			k.must(err)
+			for _, e := range got {
+				claimed[e.Record.Write] = true
+				if e.Key != key || !want[e.Record.Write] {
+					k.Errorf("Reap returned an end that was not due")
+				}
+			}
+		}
+		if len(claimed) != 1 {
+			k.Errorf("one token has claimed %d ends of a key, want 1", len(claimed))
+		}
+		k.expect(k.there.Extend(key, token, lease), "Extend under the claim", nil)
+		k.expect(k.here.Remove(key, token, session.EndDelete), "Remove under the claim", nil)
+		for write := range claimed {
+			delete(want, write)
+		}
+		k.Advance(slack) // what one call left alone is due at the next moment
+	}
+	if len(want) > 0 {
+		k.Errorf("%d ends were not reported", len(want))
+	}
 	k.wantNothingToReap()
 }
 
