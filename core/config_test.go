@@ -81,6 +81,7 @@ func TestConfig_MistakesAreErrors(t *testing.T) {
 		{config{ID: session.Cookie{SameSite: http.SameSiteNoneMode, Insecure: true}}, []string{"Cookie.SameSite", "None", "Insecure"}},
 		{config{ID: session.Cookie{Partitioned: true, Insecure: true}}, []string{"Cookie.Partitioned", "Insecure"}},
 		{config{ID: session.Cookie{Name: "__Host-s", Insecure: true}}, []string{"Cookie.Insecure", "__Host-s"}},
+		{config{ID: session.Cookie{Name: strings.Repeat("n", 1025)}}, []string{"Cookie.Name", "1025", "1024"}},
 		{config{ID: session.Cookie{Name: "__host-s", Insecure: true}}, []string{"Cookie.Insecure", "__host-s"}},
 		{config{ID: session.Cookie{Name: "__Host-s", Domain: "example.com"}}, []string{"Cookie.Domain", "example.com", "__Host-s"}},
 		{config{ID: session.Cookie{Name: "__HOST-s", Path: "/app"}}, []string{"Cookie.Path", "/app", "__HOST-s"}},

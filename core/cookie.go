@@ -49,6 +49,11 @@ type Cookie struct {
 	Persist bool
 }
 
+// maxCookieName leaves room for the ID in the 4,096 bytes that browsers take for
+// name and value together (RFC 6265bis 5.7), and in what servers and proxies
+// take for a header.
+const maxCookieName = 1024
+
 func (c Cookie) checked() (IDSource, error) {
 	if c.Name == "" {
 		c.Name = "session"
@@ -58,6 +63,9 @@ func (c Cookie) checked() (IDSource, error) {
 	}
 	if c.SameSite == 0 {
 		c.SameSite = http.SameSiteLaxMode
+	}
+	if len(c.Name) > maxCookieName {
+		return nil, fmt.Errorf("Cookie.Name is %d bytes long: at most %d are allowed, or browsers drop the cookie", len(c.Name), maxCookieName)
 	}
 	lower := strings.ToLower(c.Name) // browsers compare the prefixes so (RFC 6265bis 5.4)
 	host := strings.HasPrefix(lower, "__host-")
