@@ -91,10 +91,7 @@ const (
 	lastEndPause  = time.Hour
 )
 
-var (
-	errEndExited = errors.New("session: OnEnd ended its goroutine")
-	errEndDied   = errors.New("session: OnEnd: every process that was to run it has died or lost its claim")
-)
+var errEndExited = errors.New("session: OnEnd ended its goroutine")
 
 // deliver tells OnEnd of the end, and sees to what follows from its answer.
 // Should the store panic, the claim lapses, and the end is delivered again.
@@ -104,10 +101,8 @@ func (c *claim) deliver() {
 	if !c.begin() {
 		return // whoever has claimed it by now delivers it
 	}
-	if c.end.Attempts > endAttempts {
-		c.giveUp(0, errEndDied)
-		return
-	}
+	// However often it was claimed: that answers of the store were lost, or
+	// processes died, says nothing of OnEnd.
 	begun := time.Now()
 	err := c.call()
 	took := time.Since(begun)
@@ -153,7 +148,8 @@ func (c *claim) call() error {
 	return <-answer
 }
 
-// giveUp forgets an end that OnEnd has failed to hear of too often.
+// giveUp forgets an end that was claimed too often, and that OnEnd has failed to
+// hear of just now.
 func (c *claim) giveUp(took time.Duration, err error) {
 	c.observe(EventEndLost, took, err)
 	c.m.cfg.Logger.Error("session: OnEnd failed too often; it will not be told of that session's end again",

@@ -438,3 +438,35 @@ func TestM17_EndsOverAnUnreliableStore(t *testing.T) {
 		})
 	}
 }
+
+// However often an end was claimed by those that did not come to OnEnd, it is
+// not given up before OnEnd has been called.
+func TestM17_ClaimsThatCameToNothing(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			a, memory, log := &ear{t: t}, memstore.New(), &eventLog{}
+			if fails {
+				a.then = func(context.Context, session.Ended) error { return errBoom }
+			}
+			cfg := reaping(a)
+			cfg.Observer, cfg.ReapInterval = log, time.Hour
+			p := start(t, memory, cfg)
+			p.stored(7)
+			p.faults.Next(sessiontest.OpReap, -1, down)
+			time.Sleep(30 * time.Minute)
+			for range 20 { // their answers are lost
+				if got, err := memory.Reap(t.Context(), "", 10, session.NewToken(), time.Second); len(got) != 1 || err != nil {
+					t.Fatal(got, err)
+				}
+				time.Sleep(2 * time.Second)
+			}
+			p.faults.Reset()
+			time.Sleep(3 * time.Hour)
+			a.heard(1)
+			if lost := log.of(session.EventEndLost); (len(lost) == 1) != fails {
+				t.Errorf("%d ends are said to be lost", len(lost))
+			}
+			nothingLeft(t, memory)
+		})
+	}
+}
