@@ -132,6 +132,9 @@ func (s *Session) letGo(ctx context.Context, state lockState) {
 			s.cancel(ErrReleased)
 		}
 		m := s.rq.m
+		if s.untold { // nobody can use it, and it counts as one of the owner's
+			m.revokeInBackground(s.key)
+		}
 		m.inUse.leave()
 		m.observeSince(ctx, s.started, Event{Kind: EventReleased, Mode: s.mode})
 	}()
@@ -333,6 +336,7 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 	}
 	if err == nil {
 		err = room.confirm(ctx, save, s.key)
+		s.untold = err != nil && !errors.Is(err, ErrTooManySessions)
 	}
 	if err != nil {
 		return err
@@ -399,6 +403,7 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 	}
 	if err == nil {
 		err = room.confirm(ctx, save, s.key)
+		s.untold = s.renew && err != nil && !errors.Is(err, ErrTooManySessions) // else it is taken back already
 	}
 	if err != nil {
 		return err

@@ -165,6 +165,25 @@ func (r *room) confirm(ctx, save context.Context, key StoreKey) error {
 	return err
 }
 
+// revokeInBackground takes back a login whose client was not told its ID, since
+// the save failed after the session was stored. If that fails, it expires.
+func (m *Manager) revokeInBackground(key StoreKey) {
+	queued := m.background.do(func(ctx context.Context) {
+		err := m.guard(func() error {
+			return m.storeCall(ctx, "revoke", func(ctx context.Context) error {
+				return m.store.Remove(ctx, key, Token{}, EndRevoked)
+			})
+		})
+		m.failedInBackground(ctx, err)
+		if err == nil {
+			m.ends.wake(true)
+		}
+	}, true)
+	if !queued {
+		m.failedInBackground(m.background.ctx, errBackgroundFull)
+	}
+}
+
 // leave lets the owner's next login go on; err is what became of the save. If
 // that is in doubt it may still take effect: then the next login waits until
 // the lock's lease is over. It may be called again.

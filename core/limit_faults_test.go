@@ -217,3 +217,26 @@ func TestOwnerLimit_APanicKeepsNoLock(t *testing.T) {
 		other.alive(true)
 	})
 }
+
+// A login that is stored, and fails then, leaves nothing that counts: its client
+// has no cookie, and must be able to try again.
+func TestOwnerLimit_TheSecondListingFails(t *testing.T) {
+	inLogins(t, func(t *testing.T, mode session.Mode, before bool) {
+		store := memstore.New()
+		p := start(t, store, session.Config{MaxSessionsPerOwner: 1, RefuseMoreSessions: true})
+		p.faults.Rule(func(c sessiontest.Call) sessiontest.Fault {
+			if c.Op == sessiontest.OpListOwner && c.N == 2 {
+				return down
+			}
+			return sessiontest.Fault{}
+		})
+		wantErr(t, "login", p.client("").login(mode, before), session.ErrUnavailable)
+		synctest.Wait()
+		time.Sleep(20 * time.Second) // the lease of the lock of the owner, since a save has failed
+		wantErr(t, "the next login", p.client("").login(mode, before), nil)
+		infos, err := store.ListOwner(t.Context(), "", "ada")
+		if err != nil || len(infos) != 1 {
+			t.Errorf("%d sessions (%v)", len(infos), err)
+		}
+	})
+}
