@@ -1,5 +1,6 @@
 // Package figures is what the benchmarks say their figures with: medians with
-// quartiles, and the machine that they were measured on.
+// quartiles, the machine that they were measured on, targets, and the tables
+// and plots of docs/performance.md.
 package figures
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -57,6 +59,11 @@ func CPU() string {
 		}
 	}
 	return unknown
+}
+
+// Machine describes the processor, the system and Go.
+func Machine() string {
+	return fmt.Sprintf("%s, %d processors; %s %s/%s", CPU(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // LoadAverage returns how busy the machine was in the last 1, 5 and 15 minutes.
