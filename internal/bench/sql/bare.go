@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
 )
 
 const (
@@ -25,7 +27,8 @@ func openBare(ctx context.Context, p *place, n, size int) (*contender, error) {
 	if _, err := p.Exec(ctx, bareSchema); err != nil {
 		return nil, err
 	}
-	c := &contender{name: "bare SELECT, bare UPDATE", pool: p, close: p.Close}
+	c := newContender("bare SELECT, bare UPDATE", p, nil)
+	c.close = p.Close
 	get := func(ctx context.Context, id []byte) (data []byte, err error) {
 		err = p.QueryRow(ctx, bareSelect, id).Scan(&data)
 		return data, err
@@ -44,8 +47,8 @@ func openBare(ctx context.Context, p *place, n, size int) (*contender, error) {
 		}
 		return base64.RawURLEncoding.DecodeString(cookie.Value)
 	}
-	handler := library{
-		fill: func(r *http.Request, text string) error {
+	handler := clients.Library{
+		Fill: func(r *http.Request, text string) error {
 			id, err := ofCookie(r)
 			if err != nil {
 				return err
@@ -54,7 +57,7 @@ func openBare(ctx context.Context, p *place, n, size int) (*contender, error) {
 			_, err = p.Exec(r.Context(), "INSERT INTO bare VALUES ($1, $2)", id, data)
 			return err
 		},
-		read: func(r *http.Request) (int, error) {
+		Read: func(r *http.Request) (int, error) {
 			id, err := ofCookie(r)
 			if err != nil {
 				return 0, err
@@ -65,7 +68,7 @@ func openBare(ctx context.Context, p *place, n, size int) (*contender, error) {
 			}
 			return int(binary.BigEndian.Uint64(data)), nil
 		},
-		step: func(r *http.Request) (int, error) {
+		Step: func(r *http.Request) (int, error) {
 			id, err := ofCookie(r)
 			if err != nil {
 				return 0, err
@@ -78,9 +81,9 @@ func openBare(ctx context.Context, p *place, n, size int) (*contender, error) {
 			binary.BigEndian.PutUint64(data, n+1)
 			return int(n), set(r.Context(), id, data)
 		},
-	}.routes()
-	c.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == fill {
+	}.Routes()
+	c.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == clients.Fill {
 			id := make([]byte, 32)
 			rand.Read(id)
 			cookie := &http.Cookie{Name: "id", Value: base64.RawURLEncoding.EncodeToString(id)}
@@ -90,8 +93,8 @@ func openBare(ctx context.Context, p *place, n, size int) (*contender, error) {
 		handler.ServeHTTP(w, r)
 	})
 	ids := make([][]byte, n)
-	err := c.fillAll(ctx, n, size, func(i int, _ http.Header) (err error) {
-		ids[i], err = base64.RawURLEncoding.DecodeString(c.cookies[i][len("id="):])
+	err := c.FillAll(ctx, n, size, conns, func(i int, _ http.Header) (err error) {
+		ids[i], err = base64.RawURLEncoding.DecodeString(c.Cookies[i][len("id="):])
 		return err
 	})
 	c.load = func(ctx context.Context, _, i int) error {
@@ -115,15 +118,15 @@ func openUpdates(ctx context.Context, p *place, n, size int) (*contender, error)
 	if err != nil {
 		return nil, err
 	}
-	c.name = "bare UPDATE without the disk, bare UPDATE"
-	c.load, c.handler = nil, nil
+	c.Name = "bare UPDATE without the disk, bare UPDATE"
+	c.load, c.Handler = nil, nil
 	ids := make([][]byte, n)
 	for i := range ids {
-		if ids[i], err = base64.RawURLEncoding.DecodeString(c.cookies[i][len("id="):]); err != nil {
+		if ids[i], err = base64.RawURLEncoding.DecodeString(c.Cookies[i][len("id="):]); err != nil {
 			return nil, err
 		}
 	}
-	data := []byte(text(size+8, 1))
+	data := []byte(clients.Text(size+8, 1))
 	c.write = func(ctx context.Context, _, i int) error {
 		var off string
 		var back []byte
@@ -142,14 +145,14 @@ func openUpdate(ctx context.Context, p *place, n, size int) (*contender, error) 
 	if err != nil {
 		return nil, err
 	}
-	c.name = "bare UPDATE alone"
+	c.Name = "bare UPDATE alone"
 	ids := make([][]byte, n)
 	for i := range ids {
-		if ids[i], err = base64.RawURLEncoding.DecodeString(c.cookies[i][len("id="):]); err != nil {
+		if ids[i], err = base64.RawURLEncoding.DecodeString(c.Cookies[i][len("id="):]); err != nil {
 			return nil, err
 		}
 	}
-	data := []byte(text(size+8, 1))
+	data := []byte(clients.Text(size+8, 1))
 	c.write = func(ctx context.Context, _, i int) error {
 		_, err := p.Exec(ctx, bareUpdate, ids[i], data)
 		return err

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"regexp"
-	"runtime/pprof"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
 	"github.com/sessionstate/sessionstate/internal/bench/figures"
 )
 
@@ -26,6 +26,7 @@ var (
 		{ours, everywhere, openOurs},
 		{"scs", everywhere, openSCS(0)},
 		{"scs, idle timeout", everywhere, openSCS(20 * time.Minute)},
+		{referenceName, []string{"http/read", "http/write"}, openReference},
 		{bareName, everywhere, openBare},
 		{updatesName, []string{"store/write"}, openUpdates},
 		{updateName, []string{"store/write"}, openUpdate},
@@ -33,10 +34,11 @@ var (
 )
 
 const (
-	ours        = "sessionstate"
-	bareName    = "bare SELECT, bare UPDATE"
-	updatesName = "bare UPDATE without the disk, bare UPDATE"
-	updateName  = "bare UPDATE alone"
+	ours          = "sessionstate"
+	referenceName = "the reference's algorithm"
+	bareName      = "bare SELECT, bare UPDATE"
+	updatesName   = "bare UPDATE without the disk, bare UPDATE"
+	updateName    = "bare UPDATE alone"
 )
 
 // comparison is one table: a kind of request at one size and number of clients.
@@ -47,12 +49,17 @@ type comparison struct {
 
 func (c comparison) String() string { return fmt.Sprintf("%s/%dB/%d", c.slot, c.size, c.clients) }
 
-// comparisons returns all there are, those of one size together.
+const shortText, longText = 300, 4096
+
+// comparisons returns all there are, those of one size together. Few clients
+// are measured where they are a line of a plot.
 func comparisons() (all []comparison) {
-	for _, size := range []int{300, 4096} {
+	for _, size := range []int{shortText, longText} {
 		for _, slot := range everywhere {
-			for _, clients := range []int{16, 64} {
-				all = append(all, comparison{slot, size, clients})
+			for _, clients := range []int{1, 4, 16, 64} {
+				if clients >= 16 || size == shortText && strings.HasPrefix(slot, "http/") {
+					all = append(all, comparison{slot, size, clients})
+				}
 			}
 		}
 	}
@@ -60,12 +67,12 @@ func comparisons() (all []comparison) {
 }
 
 // operation is what a client does in such a comparison.
-func (c comparison) operation(with *contender) operation {
+func (c comparison) operation(with *contender) clients.Operation {
 	switch c.slot {
 	case "http/read":
-		return with.requestRead
+		return with.Read
 	case "http/write":
-		return with.requestStep
+		return with.Step
 	case "store/read":
 		return with.load
 	}
@@ -75,64 +82,40 @@ func (c comparison) operation(with *contender) operation {
 // target is a figure of the design: the throughput of this project's library
 // as a part of another's.
 type target struct {
+	rank       figures.Rank
 	slot, peer string
 	atLeast    float64
 }
 
 var targets = []target{
-	{"http/read", bareName, 0.9},
-	{"store/read", bareName, 0.9},
-	{"http/read", "scs, idle timeout", 3.5},
-	{"store/read", "scs, idle timeout", 3.5},
-	{"http/write", "scs", 1},
-	{"store/write", "scs", 1},
+	{figures.ReadAgainstSelect, "http/read", bareName, 0.9},
+	{figures.ReadAgainstSelect, "store/read", bareName, 0.9},
+	{figures.ReadAgainstSCS, "http/read", "scs, idle timeout", 3.5},
+	{figures.ReadAgainstSCS, "store/read", "scs, idle timeout", 3.5},
+	{figures.WriteAgainstSCS, "http/write", "scs", 1},
+	{figures.WriteAgainstSCS, "store/write", "scs", 1},
 }
-
-// series is what one contender did in the rounds of a comparison.
-type series struct {
-	name   string
-	do     operation
-	rounds []outcome
-}
-
-func (s *series) spread(figure func(outcome) float64) figures.Spread {
-	all := make([]float64, len(s.rounds))
-	for i, o := range s.rounds {
-		all[i] = figure(o)
-	}
-	return figures.SpreadOf(all)
-}
-
-// ratio is a figure of s as a part of another's, round by round.
-func (s *series) ratio(other *series, figure func(outcome) float64) figures.Spread {
-	all := make([]float64, len(s.rounds))
-	for i, o := range s.rounds {
-		all[i] = figure(o) / figure(other.rounds[i])
-	}
-	return figures.SpreadOf(all)
-}
-
-func throughput(o outcome) float64 { return o.rate }
-func processor(o outcome) float64  { return o.client + o.server }
 
 // plan is how long and what to measure.
 type plan struct {
-	rounds     int
-	long       time.Duration
+	clients.Plan
 	only       *regexp.Regexp
 	contenders *regexp.Regexp
-	sessions   int
 }
 
-// compareAll makes all comparisons that are wanted, prints their tables, and
-// notes what has become of their targets.
-func compareAll(ctx context.Context, w, progress io.Writer, db *database, p plan, met *verdicts) error {
+// compareAll makes all comparisons that are wanted, and reports their tables,
+// their targets, and the throughput by clients.
+func compareAll(ctx context.Context, progress io.Writer, db *database, p plan, report *figures.Report) error {
+	byClients := map[string]*clients.ByClients{
+		"http/read":  {Name: "clients-sql-read", Title: "Read-only requests on PostgreSQL, 300 B"},
+		"http/write": {Name: "clients-sql-write", Title: "Exclusive requests on PostgreSQL, 300 B"},
+	}
 	var size int
 	var open []*contender
 	leave := func() error {
 		for _, c := range open {
-			if c.handler != nil {
-				if err := c.verify(ctx); err != nil {
+			if c.Handler != nil {
+				if err := c.Verify(ctx); err != nil {
 					return err
 				}
 			}
@@ -154,8 +137,8 @@ func compareAll(ctx context.Context, w, progress io.Writer, db *database, p plan
 				if !p.wants(e, size) {
 					continue
 				}
-				fmt.Fprintf(progress, "%s makes %d sessions of %d B\n", e.name, p.sessions, size)
-				with, err := openEntry(ctx, db, e, p.sessions, size)
+				fmt.Fprintf(progress, "%s makes %d sessions of %d B\n", e.name, p.Sessions, size)
+				with, err := openEntry(ctx, db, e, p.Sessions, size)
 				if err != nil {
 					return err
 				}
@@ -170,7 +153,16 @@ func compareAll(ctx context.Context, w, progress io.Writer, db *database, p plan
 		if err != nil {
 			return err
 		}
-		c.print(w, all, met)
+		c.report(all, report)
+		if by := byClients[c.slot]; by != nil && c.size == shortText && all[0].Name == ours {
+			by.Add(c.clients, all)
+		}
+	}
+	for _, slot := range everywhere {
+		if by := byClients[slot]; by != nil && !by.Empty() {
+			fmt.Fprintf(report.Block("sql-clients"), "%s\n", by.Table())
+			report.Plot(by.Plot())
+		}
 	}
 	return leave()
 }
@@ -195,58 +187,45 @@ func openEntry(ctx context.Context, db *database, e entry, n, size int) (*conten
 	return c, nil
 }
 
-// run measures all contenders, which take turns in each round in an order that
-// changes.
-func (c comparison) run(ctx context.Context, db *database, open []*contender, p plan) (all []*series, err error) {
+// run measures all contenders, which take turns.
+func (c comparison) run(ctx context.Context, db *database, open []*contender, p plan) (all []*clients.Series, err error) {
 	cpu, err := findProcessors(ctx, db.admin)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range entries {
 		for _, with := range open {
-			if with.name == e.name && slices.Contains(e.slots, c.slot) {
-				all = append(all, &series{name: with.name, do: c.operation(with)})
+			if with.Name == e.name && slices.Contains(e.slots, c.slot) {
+				all = append(all, &clients.Series{Name: with.Name, Do: c.operation(with)})
 			}
 		}
 	}
-	for range p.rounds {
-		for _, i := range rand.Perm(len(all)) {
-			s := all[i]
-			var o outcome
-			// In a profile each has its name.
-			pprof.Do(ctx, pprof.Labels("contender", s.name, "slot", c.slot), func(ctx context.Context) {
-				o, err = load(ctx, cpu, c.clients, p.sessions, p.long, s.do)
-			})
-			if err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", c, s.name, err)
-			}
-			s.rounds = append(s.rounds, o)
-		}
-	}
-	return all, nil
+	return all, p.Measure(ctx, cpu.read, c.clients, c.String(), all)
 }
 
-// print writes the comparison's table in Markdown.
-func (c comparison) print(w io.Writer, all []*series, met *verdicts) {
-	fmt.Fprintf(w, "\n### %s, %d B, %d clients\n\n", titles[c.slot], c.size, c.clients)
+// report writes the comparison's table in Markdown, and notes the targets.
+func (c comparison) report(all []*clients.Series, report *figures.Report) {
+	w := report.Block("sql-comparisons")
+	fmt.Fprintf(w, "\n### %s, %d B, clients: %d\n\n", titles[c.slot], c.size, c.clients)
 	fmt.Fprintln(w, "| | per second (quartiles) | p50 µs | p99 µs | processor µs: client | server | ours / theirs: throughput (quartiles) | processor time |")
 	fmt.Fprintln(w, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, s := range all {
-		fmt.Fprintf(w, "| %s | %s | %.0f | %.0f | %.1f | %.1f |", s.name,
-			s.spread(throughput).Text(0),
-			s.spread(func(o outcome) float64 { return o.p50 }).Median,
-			s.spread(func(o outcome) float64 { return o.p99 }).Median,
-			s.spread(func(o outcome) float64 { return o.client }).Median,
-			s.spread(func(o outcome) float64 { return o.server }).Median)
-		if all[0].name != ours || s.name == ours {
+		fmt.Fprintf(w, "| %s | %s | %.0f | %.0f | %.1f | %.1f |", s.Name,
+			s.Spread(clients.Throughput).Text(0),
+			s.Spread(clients.Middle).Median,
+			s.Spread(func(o clients.Outcome) float64 { return o.P99 }).Median,
+			s.Spread(func(o clients.Outcome) float64 { return o.Client }).Median,
+			s.Spread(func(o clients.Outcome) float64 { return o.Server }).Median)
+		if all[0].Name != ours || s.Name == ours {
 			fmt.Fprintln(w, " | |")
 			continue
 		}
-		ratio := all[0].ratio(s, throughput)
-		fmt.Fprintf(w, " %s | %s |\n", ratio.Text(2), all[0].ratio(s, processor).Text(2))
+		ratio := all[0].Ratio(s, clients.Throughput)
+		fmt.Fprintf(w, " %s | %s |\n", ratio.Text(2), all[0].Ratio(s, clients.Processor).Text(2))
 		for _, t := range targets {
-			if t.slot == c.slot && t.peer == s.name {
-				met.add(fmt.Sprintf("%s, %d B, %d clients, × %s", titles[c.slot], c.size, c.clients, s.name), ratio.Median, t.atLeast, true)
+			if t.slot == c.slot && t.peer == s.Name && c.clients >= 16 {
+				what := fmt.Sprintf("PostgreSQL, %s, %d B, %d clients: throughput × that of %s", inSentence[c.slot], c.size, c.clients, s.Name)
+				report.Target(figures.Target{Rank: t.rank, What: what, AtLeast: true, Want: t.atLeast, Got: ratio, Digits: 2})
 			}
 		}
 	}
@@ -259,29 +238,9 @@ var titles = map[string]string{
 	"store/write": "The store's part of an Exclusive request",
 }
 
-// verdicts collects what has become of the targets.
-type verdicts struct{ lines []string }
-
-// add notes a figure beside its target, which it must reach or, if not atLeast,
-// not exceed.
-func (v *verdicts) add(what string, got, want float64, atLeast bool) {
-	sign, met := "≥", got >= want
-	if !atLeast {
-		sign, met = "≤", got <= want
-	}
-	word := "**not met**"
-	if met {
-		word = "met"
-	}
-	v.lines = append(v.lines, fmt.Sprintf("| %s | %s %g | %.2f | %s |", what, sign, want, got, word))
-}
-
-func (v *verdicts) print(w io.Writer) {
-	if len(v.lines) == 0 {
-		return
-	}
-	fmt.Fprint(w, "\n### Targets\n\n| | target | measured | |\n| --- | ---: | ---: | --- |\n")
-	for _, line := range v.lines {
-		fmt.Fprintln(w, line)
-	}
+var inSentence = map[string]string{
+	"http/read":   "read-only request",
+	"http/write":  "Exclusive request",
+	"store/read":  "the store's part of a read-only request",
+	"store/write": "the store's part of an Exclusive request",
 }

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
+	"github.com/sessionstate/sessionstate/internal/bench/figures"
 )
 
 // idleTimeout is longer than all of it takes.
@@ -104,7 +107,7 @@ func until(ctx context.Context, so func() (bool, error)) error {
 }
 
 // hot prints the evidence that locking costs no index and no growth.
-func hot(ctx context.Context, w, progress io.Writer, db *database, cycles int, met *verdicts) error {
+func hot(ctx context.Context, progress io.Writer, db *database, cycles int, report *figures.Report) error {
 	fmt.Fprintf(progress, "hot: %d cycles\n", cycles)
 	// Of a visitor who makes a request every three seconds, with the default
 	// RefreshInterval of a minute.
@@ -114,29 +117,33 @@ func hot(ctx context.Context, w, progress io.Writer, db *database, cycles int, m
 		return err
 	}
 	mb := func(bytes int64) float64 { return float64(bytes) / (1 << 20) }
-	fmt.Fprintf(w, "\n### What %d cycles of Acquire and Save do to a table of 2000 sessions of 300 B\n\n", u.cycles)
+	w := report.Block("sql-hot")
+	fmt.Fprintf(w, "%d cycles of Acquire and Save on a table of 2000 sessions of 300 B. ", u.cycles)
 	fmt.Fprintf(w, "%.0f cycles a second; the expiry is to be written again after %v, about every %d cycles of a session.\n\n",
 		u.rate, u.refresh.Round(time.Millisecond), perExtension)
 	fmt.Fprintf(w, "| updates | HOT | table before | after | indexes before | after |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	fmt.Fprintf(w, "| %d | %.2f %% | %.2f MiB | %.2f MiB | %.2f MiB | %.2f MiB |\n", u.all, 100*u.share(),
 		mb(u.tableBefore), mb(u.tableAfter), mb(u.indexBefore), mb(u.indexAfter))
-	met.add("share of HOT updates", u.share(), 0.95, true)
+	report.Target(figures.Target{
+		Rank: figures.HOT, What: "PostgreSQL, share of HOT updates", AtLeast: true, Want: 0.95, Got: figures.Only(u.share()), Digits: 2,
+	})
 	return nil
 }
 
 // syncs counts how often the server waits for the disk, in operations of one
 // client: more than one would share a wait.
-func syncs(ctx context.Context, w, progress io.Writer, db *database) error {
+func syncs(ctx context.Context, progress io.Writer, db *database, report *figures.Report) error {
 	const times = 500
 	fmt.Fprintln(progress, "syncs")
-	fmt.Fprintf(w, "\n### Waits for the disk, one client\n\n| %d times | syncs of the WAL each | WAL bytes each |\n| --- | ---: | ---: |\n", times)
+	w := report.Block("sql-syncs")
+	fmt.Fprintf(w, "| one client, %d times | syncs of the WAL each | WAL bytes each |\n| --- | ---: | ---: |\n", times)
 	for _, request := range []struct {
 		name string
-		do   func(*stored) operation
+		do   func(*stored) clients.Operation
 	}{
-		{"Load", func(s *stored) operation { return s.load }},
-		{"Acquire and Release", func(s *stored) operation { return s.glance }},
-		{"Acquire and Save", func(s *stored) operation { return s.cycle }},
+		{"Load", func(s *stored) clients.Operation { return s.load }},
+		{"Acquire and Release", func(s *stored) clients.Operation { return s.glance }},
+		{"Acquire and Save", func(s *stored) clients.Operation { return s.cycle }},
 	} {
 		// Connections of its own: those that have made the table report what
 		// that cost when they please.

@@ -5,56 +5,67 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
+	"github.com/sessionstate/sessionstate/internal/bench/figures"
 )
 
-const (
-	few, many = 1_000, 1_000_000
+const few = 1_000
 
-	// bareRead is what the server needs by itself.
-	bareRead = "a bare SELECT of the same table"
-)
+// bareRead is what the server needs by itself.
+const bareRead = "a bare SELECT of the same table"
 
 // growth compares the store's part of a request with few and with many stored
 // sessions, all of which are asked for. No expiry is written in either: with
 // many, each session is asked for so seldom that it would be every time. One
 // client asks: with more of them than processors the median would be that of
 // their queue.
-func growth(ctx context.Context, w, progress io.Writer, db *database, p plan, met *verdicts) error {
-	small, err := db.stored(ctx, few)
-	if err != nil {
-		return err
+func growth(ctx context.Context, progress io.Writer, db *database, p plan, many int, report *figures.Report) error {
+	var sizes []int
+	for n := few; n < many; n *= 10 {
+		sizes = append(sizes, n)
 	}
-	defer small.close()
-	fmt.Fprintf(progress, "growth: stores %d sessions\n", many)
-	large, err := db.stored(ctx, many)
-	if err != nil {
-		return err
-	}
-	defer large.close()
-	for _, s := range []*stored{small, large} {
+	sizes = append(sizes, many)
+	var all []*stored
+	for _, n := range sizes {
+		fmt.Fprintf(progress, "growth: stores %d sessions\n", n)
+		s, err := db.stored(ctx, n)
+		if err != nil {
+			return err
+		}
+		defer s.close()
 		if err := s.touchAll(ctx); err != nil {
 			return err
 		}
+		all = append(all, s)
 	}
 	cpu, err := findProcessors(ctx, db.admin)
 	if err != nil {
 		return err
 	}
 
-	fmt.Fprint(w, "\n### Growth: the store's part of a request, 300 B, one client\n\n")
-	fmt.Fprintf(w, "| | p50 µs with %d sessions | with %d | many / few (quartiles) | processor time: many / few |\n| --- | ---: | ---: | ---: | ---: |\n", few, many)
+	w := report.Block("sql-growth")
+	fmt.Fprint(w, "| the store's part of a request, 300 B, one client: p50 µs with … sessions |")
+	for _, n := range sizes {
+		fmt.Fprintf(w, " %d |", n)
+	}
+	fmt.Fprintf(w, " most / fewest (quartiles) | processor time |\n| --- |%s ---: | ---: |\n", strings.Repeat(" ---: |", len(sizes)))
+	picture := figures.Plot{
+		Name: "growth-sql", Title: "The store's part of a request on PostgreSQL", X: "stored sessions", Y: "p50, µs", LogX: true,
+	}
 	for _, request := range []struct {
 		name       string
-		do         func(*stored) operation
+		do         func(*stored) clients.Operation
 		checkpoint bool
 	}{
-		{"Exclusive", func(s *stored) operation { return s.cycle }, false},
-		{"read-only", func(s *stored) operation { return s.load }, true},
-		{bareRead, func(s *stored) operation { return s.bare }, false},
-		{"Exclusive, right after a checkpoint", func(s *stored) operation { return s.cycle }, true},
+		{"Exclusive", func(s *stored) clients.Operation { return s.cycle }, false},
+		{"read-only", func(s *stored) clients.Operation { return s.load }, true},
+		{bareRead, func(s *stored) clients.Operation { return s.bare }, false},
+		{"Exclusive, right after a checkpoint", func(s *stored) clients.Operation { return s.cycle }, true},
 	} {
 		fmt.Fprintln(progress, "growth:", request.name)
 		if request.checkpoint {
@@ -64,26 +75,36 @@ func growth(ctx context.Context, w, progress io.Writer, db *database, p plan, me
 				return err
 			}
 		}
-		both := []*series{{name: "few", do: request.do(small)}, {name: "many", do: request.do(large)}}
-		of := []int{few, many}
-		for range p.rounds {
-			for _, i := range rand.Perm(2) {
-				o, err := load(ctx, cpu, 1, of[i], p.long, both[i].do)
+		series := make([]*clients.Series, len(all))
+		for i := range all {
+			series[i] = new(clients.Series)
+		}
+		for range p.Rounds {
+			for _, i := range rand.Perm(len(all)) {
+				o, err := clients.Load(ctx, cpu.read, 1, sizes[i], p.Long, request.do(all[i]))
 				if err != nil {
 					return err
 				}
-				both[i].rounds = append(both[i].rounds, o)
+				series[i].Rounds = append(series[i].Rounds, o)
 			}
 		}
-		p50 := func(o outcome) float64 { return o.p50 }
-		ratio := both[1].ratio(both[0], p50)
-		fmt.Fprintf(w, "| %s | %.0f | %.0f | %s | %s |\n", request.name,
-			both[0].spread(p50).Median, both[1].spread(p50).Median, ratio.Text(2), both[1].ratio(both[0], processor).Text(2))
+		line := figures.Series{Name: request.name}
+		fmt.Fprintf(w, "| %s |", request.name)
+		for i, s := range series {
+			fmt.Fprintf(w, " %s |", s.Spread(clients.Middle).Text(0))
+			line.Add(float64(sizes[i]), s.Spread(clients.Middle))
+		}
+		first, last := series[0], series[len(series)-1]
+		ratio := last.Ratio(first, clients.Middle)
+		fmt.Fprintf(w, " %s | %s |\n", ratio.Text(2), last.Ratio(first, clients.Processor).Text(2))
+		picture.Series = append(picture.Series, line)
 		if request.name == bareRead {
 			continue
 		}
-		met.add("p50 with many stored sessions × few: "+request.name, ratio.Median, 1.2, false)
+		what := fmt.Sprintf("PostgreSQL, p50 with %d stored sessions × with %d: %s", many, few, request.name)
+		report.Target(figures.Target{Rank: figures.GrowthSQL, What: what, Want: 1.2, Got: ratio, Digits: 2})
 	}
+	report.Plot(picture)
 	return nil
 }
 

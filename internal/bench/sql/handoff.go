@@ -13,7 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
 	"github.com/sessionstate/sessionstate/internal/bench/figures"
+	"github.com/sessionstate/sessionstate/internal/bench/reference"
 )
 
 const (
@@ -22,20 +24,12 @@ const (
 
 	byNotify = "notify"
 	byPoll   = "poll"
-	pollTime = 500 * time.Millisecond // the reference's
 )
-
-// handed is what hand-offs of a session took, in µs.
-type handed struct {
-	fromCall   []float64 // from the call of Release to the waiter's Acquire that returned
-	fromReturn []float64 // from its return
-	release    []float64 // the call of Release itself, which saves
-}
 
 // handOff measures how long a session takes from one request to the next one,
 // which waits for it: in another process that is notified, in one that polls as
 // the reference does, and in the same process.
-func handOff(ctx context.Context, w, progress io.Writer, db *database, met *verdicts) error {
+func handOff(ctx context.Context, progress io.Writer, db *database, report *figures.Report) error {
 	to, err := db.pool(ctx)
 	if err != nil {
 		return err
@@ -54,7 +48,7 @@ func handOff(ctx context.Context, w, progress io.Writer, db *database, met *verd
 	if err != nil {
 		return err
 	}
-	var all []*handed
+	var all []*clients.Handed
 	for _, way := range []struct {
 		name, mode string
 		other      bool
@@ -74,24 +68,41 @@ func handOff(ctx context.Context, w, progress io.Writer, db *database, met *verd
 	same, notified, polling := all[0], all[1], all[2]
 
 	at := figures.Quantile
-	fmt.Fprintf(w, "\n### Hand-off of a session to a request that waits for it\n\n")
+	w := report.Block("sql-hand-off")
 	fmt.Fprintf(w, "A round trip (SELECT 1 from one client) takes %.0f µs at the median; one that changes a row and does not wait for the disk %.0f µs; Release, which saves, %.0f µs.\n\n",
-		trip, change, at(notified.release, 0.5))
+		trip, change, at(notified.Release, 0.5))
 	fmt.Fprintln(w, "| waiter | times | from the call of Release: p50 ms | p99 | from its return: p50 ms | p99 | p50 in round trips |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-	for i, name := range []string{"same process", "other process, notified", "other process, polling at 500 ms"} {
-		h := all[i]
-		fmt.Fprintf(w, "| %s | %d | %.3f | %.3f | %.3f | %.3f | %.1f |\n", name, len(h.fromCall),
-			at(h.fromCall, 0.5)/1000, at(h.fromCall, 0.99)/1000, at(h.fromReturn, 0.5)/1000, at(h.fromReturn, 0.99)/1000, at(h.fromReturn, 0.5)/trip)
+	picture := figures.Plot{
+		Name: "hand-off-sql", Title: "Hand-off of a session on PostgreSQL, from Release's return", X: "ms", Y: "% of the hand-offs done", LogX: true,
 	}
-	saves := make([]float64, len(same.fromCall))
+	for i, name := range []string{"same process", "other process, notified", "other process, the reference's algorithm"} {
+		h := all[i]
+		fmt.Fprintf(w, "| %s | %d | %.3f | %.3f | %.3f | %.3f | %.1f |\n", name, len(h.FromCall),
+			at(h.FromCall, 0.5)/1000, at(h.FromCall, 0.99)/1000, at(h.FromReturn, 0.5)/1000, at(h.FromReturn, 0.99)/1000, at(h.FromReturn, 0.5)/trip)
+		ms := make([]float64, len(h.FromReturn))
+		for j, µs := range h.FromReturn {
+			// The save's answer can come after the waiter has the session.
+			ms[j] = max(µs, 1) / 1000
+		}
+		picture.Series = append(picture.Series, figures.Share(name, ms, 101))
+	}
+	report.Plot(picture)
+	saves := make([]float64, len(same.FromCall))
 	for i := range saves {
-		saves[i] = same.fromCall[i] / same.release[i]
+		saves[i] = same.FromCall[i] / same.Release[i]
+	}
+	target := func(rank figures.Rank, what string, want float64, got figures.Spread, atLeast bool) {
+		report.Target(figures.Target{Rank: rank, What: what, Want: want, Got: got, AtLeast: atLeast, Digits: 2})
+	}
+	in := func(figure []float64, unit float64) figures.Spread {
+		s := figures.SpreadOf(figure)
+		return figures.Spread{Median: s.Median / unit, Low: s.Low / unit, High: s.High / unit}
 	}
 	// One save, and what it takes to wake a goroutine.
-	met.add("same process, from the call of Release, in saves (p50)", at(saves, 0.5), 1.1, false)
-	met.add("other process, notified, from Release's return, in round trips (p50)", at(notified.fromReturn, 0.5)/trip, 3, false)
-	met.add("the same in round trips that change a row (p50)", at(notified.fromReturn, 0.5)/change, 3, false)
-	met.add("polling × notified, from Release's return (p50)", at(polling.fromReturn, 0.5)/at(notified.fromReturn, 0.5), 100, true)
+	target(figures.HandOffSQL, "PostgreSQL, hand-off in one process, from the call of Release, in saves", 1.1, figures.SpreadOf(saves), false)
+	target(figures.HandOffSQL, "PostgreSQL, hand-off to another process, from Release's return, in round trips", 3, in(notified.FromReturn, trip), false)
+	target(figures.HandOffSQL, "PostgreSQL, the same in round trips that change a row", 3, in(notified.FromReturn, change), false)
+	target(figures.HandOffAgainstPolling, "PostgreSQL, hand-off to another process: polling × notified, p50", 100, in(polling.FromReturn, at(notified.FromReturn, 0.5)), true)
 	return nil
 }
 
@@ -103,13 +114,13 @@ func roundTrip(ctx context.Context, p *place, sql string) (float64, error) {
 		if _, err := p.Exec(ctx, sql); err != nil {
 			return 0, err
 		}
-		took[i] = microseconds(time.Since(begin))
+		took[i] = clients.Microseconds(time.Since(begin))
 	}
 	return figures.Quantile(took, 0.5), nil
 }
 
 // handOffs makes a session that this process holds, and hands it over so often.
-func (db *database) handOffs(ctx context.Context, to *place, mode string, other bool, times int) (*handed, error) {
+func (db *database) handOffs(ctx context.Context, to *place, mode string, other bool, times int) (*clients.Handed, error) {
 	own, err := db.again(ctx, to.schema)
 	if err != nil {
 		return nil, err
@@ -119,11 +130,11 @@ func (db *database) handOffs(ctx context.Context, to *place, mode string, other 
 		return nil, err
 	}
 	defer party.close()
-	cookie, err := party.start(ctx)
+	cookie, err := party.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ask := party.ask
+	ask := party.Ask
 	if other {
 		waiter, err := startWaiter(ctx, to.dsn, mode)
 		if err != nil {
@@ -134,43 +145,21 @@ func (db *database) handOffs(ctx context.Context, to *place, mode string, other 
 	}
 
 	const warmUp = 3 // the first waiter begins to listen
-	h := new(handed)
+	h := new(clients.Handed)
 	for i := range warmUp + times {
-		got := make(chan answer, 1)
-		var begun, done time.Time
-		err := party.hold(ctx, cookie, func(release func() error) error {
-			go func() { // ends when the waiter has it, or fails
-				at, err := ask(ctx, cookie)
-				got <- answer{at, err}
-			}()
-			// The waiter waits by then, and its polls are at any point.
-			held := 20*time.Millisecond + rand.N(5*time.Millisecond)
-			if mode == byPoll {
-				held += rand.N(pollTime)
-			}
-			time.Sleep(held)
-			begun = time.Now()
-			err := release()
-			done = time.Now()
-			return err
-		})
-		a := <-got
-		if err := errors.Join(err, a.err); err != nil {
-			return nil, err
+		// So long that the waiter waits by then, and its looks are at any point.
+		held := 20*time.Millisecond + rand.N(5*time.Millisecond)
+		if mode == byPoll {
+			held += rand.N(reference.Poll)
 		}
-		if i >= warmUp {
-			h.fromCall = append(h.fromCall, microseconds(a.at.Sub(begun)))
-			h.fromReturn = append(h.fromReturn, microseconds(a.at.Sub(done)))
-			h.release = append(h.release, microseconds(done.Sub(begun)))
+		if i == warmUp {
+			h = new(clients.Handed)
+		}
+		if err := h.HandOver(ctx, party.Party, ask, cookie, held); err != nil {
+			return nil, err
 		}
 	}
 	return h, nil
-}
-
-// answer is when the waiter held the session.
-type answer struct {
-	at  time.Time
-	err error
 }
 
 // waiter is the other process.
@@ -232,7 +221,7 @@ func wait(ctx context.Context, mode string, in io.Reader, out io.Writer) error {
 	}
 	defer party.close()
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		at, err := party.ask(ctx, lines.Text())
+		at, err := party.Ask(ctx, lines.Text())
 		if err != nil {
 			return err
 		}

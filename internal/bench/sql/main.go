@@ -8,12 +8,12 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
-	"runtime"
 	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
 	"github.com/sessionstate/sessionstate/internal/bench/figures"
 )
 
@@ -43,18 +43,21 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 	var p plan
 	flags := flag.NewFlagSet("bench-sql", flag.ContinueOnError)
 	flags.SetOutput(progress)
-	flags.IntVar(&p.rounds, "rounds", 9, "how many `rounds` to make")
-	flags.DurationVar(&p.long, "time", 300*time.Millisecond, "how `long` each contender is measured in a round")
-	flags.IntVar(&p.sessions, "sessions", sessions, "how many `sessions` each contender has")
-	only := flags.String("only", "", "measure only what matches this `regexp`: (http|store)/(read|write)/(300|4096)B/(16|64), hand-off, turns, growth, hot, syncs")
+	flags.IntVar(&p.Rounds, "rounds", 9, "how many `rounds` to make")
+	flags.DurationVar(&p.Long, "time", 300*time.Millisecond, "how `long` each contender is measured in a round")
+	flags.IntVar(&p.Sessions, "sessions", sessions, "how many `sessions` each contender has")
+	only := flags.String("only", "", "measure only what matches this `regexp`: (http|store)/(read|write)/(300|4096)B/(1|4|16|64), hand-off, turns, growth, hot, syncs")
 	cycles := flags.Int("cycles", 200_000, "how many `cycles` of requests to count the HOT updates of")
+	many := flags.Int("many", 1_000_000, "how many `sessions` the largest table of growth has")
+	turnsTime := flags.Duration("turns", 10*time.Second, "how `long` processes contend for a session")
+	file := flags.String("report", "", "write what was measured to this `file` too, for make bench")
 	contenders := flags.String("contenders", "", "let only those take part whose name matches this `regexp`")
 	dsn := flags.String("postgres", os.Getenv("SESSION_TEST_POSTGRES"), "`URL` of a superuser of a server that runs; default: SESSION_TEST_POSTGRES, or else a private one")
 	profile := flags.String("cpuprofile", "", "write a processor profile of this process to this `file`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if p.rounds < 1 || p.long <= 0 || p.sessions < 64 {
+	if p.Rounds < 1 || p.Long <= 0 || p.Sessions < clients.Most {
 		return fmt.Errorf("bench: rounds and time must be more than 0, and sessions at least 64")
 	}
 	var err error
@@ -73,8 +76,8 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 			fmt.Fprintln(progress, failed)
 		}
 	}()
-	fmt.Fprintf(w, "%s, %d processors; %s %s/%s; PostgreSQL %s; pools of %d connections, %d sessions each; %d rounds of %v; load average %s.\n",
-		figures.CPU(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, db.version, conns, p.sessions, p.rounds, p.long, figures.LoadAverage())
+	report := figures.Begin("sql", "make bench-sql", fmt.Sprintf("PostgreSQL %s, fsync on; pools of %d connections, %d sessions each; %d rounds of %v",
+		db.version, conns, p.Sessions, p.Rounds, p.Long))
 	if *profile != "" {
 		f, err := os.Create(*profile)
 		if err != nil {
@@ -86,17 +89,16 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	met := new(verdicts)
 	for _, part := range []struct {
 		name string
 		run  func() error
 	}{
-		{"/", func() error { return compareAll(ctx, w, progress, db, p, met) }},
-		{"hand-off", func() error { return handOff(ctx, w, progress, db, met) }},
-		{"turns", func() error { return takeTurns(ctx, w, progress, db, met) }},
-		{"growth", func() error { return growth(ctx, w, progress, db, p, met) }},
-		{"hot", func() error { return hot(ctx, w, progress, db, *cycles, met) }},
-		{"syncs", func() error { return syncs(ctx, w, progress, db) }},
+		{"/", func() error { return compareAll(ctx, progress, db, p, report) }},
+		{"hand-off", func() error { return handOff(ctx, progress, db, report) }},
+		{"turns", func() error { return takeTurns(ctx, progress, db, *turnsTime, report) }},
+		{"growth", func() error { return growth(ctx, progress, db, p, *many, report) }},
+		{"hot", func() error { return hot(ctx, progress, db, *cycles, report) }},
+		{"syncs", func() error { return syncs(ctx, progress, db, report) }},
 	} {
 		if strings.Contains(part.name, "/") || p.only.MatchString(part.name) {
 			if err := part.run(); err != nil {
@@ -104,7 +106,5 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 			}
 		}
 	}
-	met.print(w)
-	fmt.Fprintf(w, "\nLoad average at the end: %s.\n", figures.LoadAverage())
-	return nil
+	return report.End(w, *file)
 }

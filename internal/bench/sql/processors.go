@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
 )
 
 // processors tells how much processor time this process and the server have
@@ -15,11 +17,6 @@ import (
 type processors struct {
 	files []string // of the server's processes; none if they are not to be seen
 }
-
-// used is processor time in µs.
-type used struct{ client, server float64 }
-
-func (u used) minus(v used) used { return used{u.client - v.client, u.server - v.server} }
 
 // findProcessors looks for the processes that the server has at the moment.
 func findProcessors(ctx context.Context, db *pgx.Conn) (*processors, error) {
@@ -48,16 +45,16 @@ func runsPostgres(pid int) bool {
 	return err == nil && strings.HasPrefix(string(name), "postgres")
 }
 
-func (p *processors) read() (u used) {
+func (p *processors) read() (u clients.Used) {
 	var own syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &own) == nil {
-		u.client = 1e6*float64(own.Utime.Sec+own.Stime.Sec) + float64(own.Utime.Usec+own.Stime.Usec)
+		u.Client = 1e6*float64(own.Utime.Sec+own.Stime.Sec) + float64(own.Utime.Usec+own.Stime.Usec)
 	}
 	for _, file := range p.files {
 		var ns float64
 		if data, err := os.ReadFile(file); err == nil {
 			if _, err := fmt.Sscan(string(data), &ns); err == nil {
-				u.server += ns / 1000
+				u.Server += ns / 1000
 			}
 		}
 	}

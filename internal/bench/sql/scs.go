@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/pgxstore"
-	"github.com/alexedwards/scs/v2"
+
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
 )
 
 // scsSchema is the table as pgxstore's documentation has it.
@@ -26,18 +27,15 @@ func openSCS(idle time.Duration) func(ctx context.Context, p *place, n, size int
 		}
 		// Without the goroutine that removes what has expired.
 		st := pgxstore.NewWithCleanupInterval(p.Pool, 0)
-		m := scs.New()
-		m.Store, m.IdleTimeout = st, idle
-		m.ErrorFunc = func(w http.ResponseWriter, _ *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-		c := &contender{name: "scs", pool: p, handler: m.LoadAndSave(scsRoutes(m)), close: p.Close}
+		m, handler := clients.SCS(st, idle)
+		c := newContender("scs", p, handler)
+		c.close = p.Close
 		if idle > 0 {
-			c.name = "scs, idle timeout"
+			c.Name = "scs, idle timeout"
 		}
 		tokens := make([]string, n)
-		err := c.fillAll(ctx, n, size, func(i int, _ http.Header) error {
-			_, tokens[i], _ = strings.Cut(c.cookies[i], "=")
+		err := c.FillAll(ctx, n, size, conns, func(i int, _ http.Header) error {
+			_, tokens[i], _ = strings.Cut(c.Cookies[i], "=")
 			return nil
 		})
 		// The expiry moves only with an idle timeout.
@@ -70,20 +68,4 @@ func openSCS(idle time.Duration) func(ctx context.Context, p *place, n, size int
 		}
 		return c, err
 	}
-}
-
-func scsRoutes(m *scs.SessionManager) http.Handler {
-	return library{
-		fill: func(r *http.Request, text string) error {
-			m.Put(r.Context(), "text", text)
-			m.Put(r.Context(), "n", 1)
-			return nil
-		},
-		read: func(r *http.Request) (int, error) { return m.GetInt(r.Context(), "n"), nil },
-		step: func(r *http.Request) (int, error) {
-			n := m.GetInt(r.Context(), "n")
-			m.Put(r.Context(), "n", n+1)
-			return n, nil
-		},
-	}.routes()
 }

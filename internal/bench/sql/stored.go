@@ -9,6 +9,7 @@ import (
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
 	sqlstore "github.com/sessionstate/sessionstate/providers/sql"
 )
 
@@ -92,7 +93,7 @@ func (s *stored) close() {
 
 // repeat has clients call do so often, each with the sessions in turn that are
 // its own. It returns how many operations a second that were.
-func repeat(ctx context.Context, clients, sessions, times int, do operation) (float64, error) {
+func repeat(ctx context.Context, clients, sessions, times int, do clients.Operation) (float64, error) {
 	var wg sync.WaitGroup
 	var failure atomic.Pointer[error]
 	begin := time.Now()

@@ -10,12 +10,13 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sessionstate/sessionstate/internal/bench/figures"
 )
 
 const (
 	byTurns = "turns" // the other process contends for a session, as it is asked to
 
-	turnsTime    = 10 * time.Second
 	turnsClients = 8 // of each process, which ask for the session again and again
 )
 
@@ -27,7 +28,7 @@ type turns struct {
 
 // takeTurns measures what two processes get of one session, for which both ask
 // all the time, and what one gets that has it for itself.
-func takeTurns(ctx context.Context, w, progress io.Writer, db *database, met *verdicts) error {
+func takeTurns(ctx context.Context, progress io.Writer, db *database, long time.Duration, report *figures.Report) error {
 	to, err := db.pool(ctx)
 	if err != nil {
 		return err
@@ -38,12 +39,12 @@ func takeTurns(ctx context.Context, w, progress io.Writer, db *database, met *ve
 		return err
 	}
 	defer party.close()
-	cookie, err := party.start(ctx)
+	cookie, err := party.Start(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "turns: one process, %v\n", turnsTime)
-	alone, err := party.contend(ctx, cookie, time.Now().Add(turnsTime))
+	fmt.Fprintf(progress, "turns: one process, %v\n", long)
+	alone, err := party.contend(ctx, cookie, time.Now().Add(long))
 	if err != nil {
 		return err
 	}
@@ -52,8 +53,8 @@ func takeTurns(ctx context.Context, w, progress io.Writer, db *database, met *ve
 		return err
 	}
 	defer other.close()
-	fmt.Fprintf(progress, "turns: two processes, %v\n", turnsTime)
-	end := time.Now().Add(turnsTime)
+	fmt.Fprintf(progress, "turns: two processes, %v\n", long)
+	end := time.Now().Add(long)
 	if _, err := fmt.Fprintln(other.in, cookie, end.UnixNano()); err != nil {
 		return err
 	}
@@ -66,16 +67,19 @@ func takeTurns(ctx context.Context, w, progress io.Writer, db *database, met *ve
 		return fmt.Errorf("turns: the other process: %w", err)
 	}
 
-	fmt.Fprintf(w, "\n### Turns of processes that contend for one session, %v, %d clients each\n\n", turnsTime, turnsClients)
-	fmt.Fprintln(w, "| | requests per second | the longest ms |\n| --- | ---: | ---: |")
+	w := report.Block("sql-turns")
+	fmt.Fprintf(w, "| %v, %d clients each | requests per second | the longest ms |\n| --- | ---: | ---: |\n", long, turnsClients)
 	row := func(name string, t turns) {
-		fmt.Fprintf(w, "| %s | %.0f | %.1f |\n", name, float64(t.requests)/turnsTime.Seconds(), float64(t.longest.Microseconds())/1000)
+		fmt.Fprintf(w, "| %s | %.0f | %.1f |\n", name, float64(t.requests)/long.Seconds(), float64(t.longest.Microseconds())/1000)
 	}
 	row("one process alone", alone)
 	row("one of two processes", mine)
 	row("the other", theirs)
 	both := float64(mine.requests + theirs.requests)
-	met.add("share of the process that had less, of two that contend", float64(min(mine.requests, theirs.requests))/both, 0.4, true)
+	report.Target(figures.Target{
+		Rank: figures.Turns, What: "PostgreSQL, share of the process that had less, of two that contend for a session",
+		AtLeast: true, Want: 0.4, Got: figures.Only(float64(min(mine.requests, theirs.requests)) / both), Digits: 2,
+	})
 	return nil
 }
 
@@ -88,7 +92,7 @@ func (p *party) contend(ctx context.Context, cookie string, end time.Time) (turn
 	for i := range turnsClients {
 		wg.Go(func() {
 			for begun := time.Now(); begun.Before(end) && errs[i] == nil; begun = time.Now() {
-				errs[i] = p.hold(ctx, cookie, func(release func() error) error { return release() })
+				errs[i] = p.Hold(ctx, cookie, func(release func() error) error { return release() })
 				all[i].requests++
 				all[i].longest = max(all[i].longest, time.Since(begun))
 			}

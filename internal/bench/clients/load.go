@@ -1,4 +1,4 @@
-package main
+package clients
 
 import (
 	"context"
@@ -14,21 +14,27 @@ import (
 // whether connections that were idle still live.
 const warmUp = 40 * time.Millisecond
 
-// operation does the i-th session's work for one client.
-type operation func(ctx context.Context, client, i int) error
+// Operation does the i-th session's work for one client.
+type Operation func(ctx context.Context, client, i int) error
 
-// outcome is what one run of a load gave.
-type outcome struct {
-	rate     float64 // operations a second
-	p50, p99 float64 // µs
-	client   float64 // µs of this process's processor time for each
-	server   float64 // µs of the server's, 0 where that cannot be told
+// Outcome is what one run of a load gave.
+type Outcome struct {
+	Rate     float64 // operations a second
+	P50, P99 float64 // µs
+	Client   float64 // µs of this process's processor time for each
+	Server   float64 // µs of the server's, 0 where that cannot be told
 }
 
-// load has clients call do for so long. Each has sessions of its own, of which
+// Used is processor time in µs, of this process and of the server's.
+type Used struct{ Client, Server float64 }
+
+// Meter tells how much processor time was used so far.
+type Meter func() Used
+
+// Load has clients call do for so long. Each has sessions of its own, of which
 // it takes one at random each time, so that no two meet. Each finishes what it
 // has begun, and at least one operation, however slow the machine is.
-func load(ctx context.Context, cpu *processors, clients, sessions int, long time.Duration, do operation) (outcome, error) {
+func Load(ctx context.Context, cpu Meter, clients, sessions int, long time.Duration, do Operation) (Outcome, error) {
 	runtime.GC() // what others left is not this one's to clear away
 	var wg sync.WaitGroup
 	var failure atomic.Pointer[error]
@@ -55,7 +61,7 @@ func load(ctx context.Context, cpu *processors, clients, sessions int, long time
 					if len(own) == 0 {
 						first = started
 					}
-					own = append(own, microseconds(done.Sub(started)))
+					own = append(own, Microseconds(done.Sub(started)))
 				}
 				started = done
 			}
@@ -63,21 +69,22 @@ func load(ctx context.Context, cpu *processors, clients, sessions int, long time
 		})
 	}
 	time.Sleep(time.Until(begin))
-	before := cpu.read()
+	before := cpu()
 	wg.Wait()
-	used := cpu.read().minus(before)
+	after := cpu()
 	if err := failure.Load(); err != nil {
-		return outcome{}, *err
+		return Outcome{}, *err
 	}
-	o := outcome{}
+	o := Outcome{}
 	for _, rate := range rates {
-		o.rate += rate
+		o.Rate += rate
 	}
 	all := slices.Sorted(slices.Values(slices.Concat(took...)))
 	n := float64(len(all))
-	o.p50, o.p99 = all[len(all)/2], all[len(all)*99/100]
-	o.client, o.server = used.client/n, used.server/n
+	o.P50, o.P99 = all[len(all)/2], all[len(all)*99/100]
+	o.Client, o.Server = (after.Client-before.Client)/n, (after.Server-before.Server)/n
 	return o, nil
 }
 
-func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+// Microseconds returns a time as the tables have it.
+func Microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
