@@ -1,9 +1,13 @@
 package main
 
 import (
+	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sessionstate/sessionstate/internal/bench/figures"
 )
 
 // TestContendersDoTheSameWork: what is compared reads and writes a session that
@@ -77,8 +81,25 @@ func (s *spoiled) prepare(path, cookies string) func() {
 // TestTable: the whole comparison runs, and each line has all its columns.
 func TestTable(t *testing.T) {
 	var b strings.Builder
-	if err := run(&b, 3, 100*time.Microsecond, ""); err != nil {
+	file := filepath.Join(t.TempDir(), "peers.json")
+	if err := run(&b, io.Discard, 3, 100*time.Microsecond, "", file); err != nil {
 		t.Fatal(err)
+	}
+	r, err := figures.ReadReport(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Blocks) != 2 || len(r.Plots) != 4 || len(r.Targets) != 4*4+2*2 {
+		t.Errorf("%d blocks, %d plots, %d targets", len(r.Blocks), len(r.Plots), len(r.Targets))
+	}
+	for _, p := range r.Plots {
+		if _, err := p.SVG(); err != nil {
+			t.Error(err)
+		}
+	}
+	b.Reset()
+	for _, block := range r.Blocks {
+		b.WriteString(block.Text)
 	}
 	rows := 0
 	for line := range strings.Lines(b.String()) {
@@ -96,7 +117,7 @@ func TestTable(t *testing.T) {
 	if rows != want {
 		t.Errorf("%d rows, want %d:\n%s", rows, want, b.String())
 	}
-	if err := run(&b, 1, time.Microsecond, "martini"); err == nil {
+	if err := run(&b, io.Discard, 1, time.Microsecond, "martini", ""); err == nil {
 		t.Error("a framework that is not there was measured")
 	}
 }

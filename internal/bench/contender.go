@@ -1,17 +1,16 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
 	"github.com/sessionstate/sessionstate/core/memstore"
+	"github.com/sessionstate/sessionstate/internal/bench/clients"
 )
 
-// text is what every session has beside the number.
-var text = strings.Repeat("0123456789", 30)
+// text is what every session has beside the number, as often as it shall.
+var text = clients.Text(300, 1)
 
 // The routes of every contender. Their paths are of one length, so that the
 // router's work is the same.
@@ -29,10 +28,26 @@ type framework struct {
 	bare  func() client
 	ours  contender
 	peers []contender
+
+	settings bool // they are all this project's library, and differ in their settings
+}
+
+// peerLike returns the first of the peers whose name begins so, "" if there is
+// none.
+func (f framework) peerLike(begin string) string {
+	for _, p := range f.peers {
+		if strings.HasPrefix(p.name, begin) {
+			return p.name
+		}
+	}
+	return ""
 }
 
 func frameworks() []framework {
-	return []framework{chiFramework(), ginFramework(), echoFramework(), fiberFramework()}
+	return []framework{
+		chiFramework(), ginFramework(), echoFramework(), fiberFramework(),
+		settingsFramework(1), settingsFramework(14),
+	}
 }
 
 // contender is a session library in a framework.
@@ -91,13 +106,19 @@ var (
 
 // sessionstate is this project's library, with an adapter's Acquire.
 func sessionstate[C any](acquire func(C, ...session.Mode) (*session.Session, error)) library[C] {
+	return sessionstateWith(acquire, text)
+}
+
+// sessionstateWith has a longer text in its sessions. Who looks sees text if it
+// is the right one.
+func sessionstateWith[C any](acquire func(C, ...session.Mode) (*session.Session, error), long string) library[C] {
 	return library[C]{
 		fill: func(c C) error {
 			s, err := acquire(c)
 			if err != nil {
 				return err
 			}
-			if err := words.Set(s, text); err != nil {
+			if err := words.Set(s, long); err != nil {
 				return err
 			}
 			return number.Set(s, 1)
@@ -120,16 +141,20 @@ func sessionstate[C any](acquire func(C, ...session.Mode) (*session.Session, err
 			}
 			return n, number.Set(s, n+1)
 		},
-		look: func(c C) (n int, text string, err error) {
+		look: func(c C) (int, string, error) {
 			s, err := acquire(c, session.ReadOnly)
 			if err != nil {
 				return 0, "", err
 			}
-			if n, err = number.Get(s); err != nil {
+			n, err := number.Get(s)
+			if err != nil {
 				return 0, "", err
 			}
-			text, err = words.Get(s)
-			return n, text, err
+			got, err := words.Get(s)
+			if got == long {
+				got = text
+			}
+			return n, got, err
 		},
 	}
 }
@@ -137,15 +162,17 @@ func sessionstate[C any](acquire func(C, ...session.Mode) (*session.Session, err
 // newManager returns this project's manager with what the defaults are, but for
 // the requests' lack of TLS.
 func newManager() (mgr *session.Manager, closer func() error, err error) {
-	mgr, err = session.New(memstore.New(), session.Config{ID: session.Cookie{Insecure: true}})
+	return open(memstore.New(), session.Config{})
+}
+
+// open returns a Manager with these settings, and what closes it.
+func open(st session.Store, config session.Config) (mgr *session.Manager, closer func() error, err error) {
+	config.ID = session.Cookie{Insecure: true}
+	mgr, err = session.New(st, config)
 	if err != nil {
 		return nil, nil, fmt.Errorf("bench: %w", err)
 	}
-	return mgr, func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		return mgr.Close(ctx)
-	}, nil
+	return mgr, func() error { return clients.CloseSoon(mgr) }, nil
 }
 
 // nothingToClose is the closer of those that need none.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -18,51 +17,53 @@ func main() {
 	rounds := flag.Int("rounds", 21, "how many `rounds` to make")
 	long := flag.Duration("time", 20*time.Millisecond, "how `long` each request of each contender is repeated in a round")
 	only := flag.String("only", "", "one `framework` only")
+	file := flag.String("report", "", "write what was measured to this `file` too, for make bench")
 	flag.Parse()
-	if err := run(os.Stdout, *rounds, *long, *only); err != nil {
+	if err := run(os.Stdout, os.Stderr, *rounds, *long, *only, *file); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
 // run measures the frameworks and writes the tables.
-func run(w io.Writer, rounds int, long time.Duration, only string) error {
+func run(w, progress io.Writer, rounds int, long time.Duration, only, file string) error {
 	if rounds < 1 || long <= 0 {
 		return errors.New("bench: rounds and time must be more than 0")
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // gin-contrib reports foreign cookies
-	fmt.Fprintf(w, "%s, %d processors; %s %s/%s; %d rounds of %v; load average %s.\n\n",
-		figures.CPU(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, rounds, long, figures.LoadAverage())
+	report := figures.Begin("peers", "make bench-peers", fmt.Sprintf("%d rounds of %v", rounds, long))
 	found := false
 	for _, f := range frameworks() {
 		if only != "" && !strings.EqualFold(only, f.name) {
 			continue
 		}
 		found = true
+		fmt.Fprintln(progress, "peers:", f.name)
 		res, err := compare(f, rounds, long)
 		if err != nil {
 			return err
 		}
-		res.print(w, f)
+		block := "peers"
+		if f.settings {
+			block = "settings"
+		}
+		res.print(report.Block(block), f)
+		res.targets(report, f)
+		if !f.settings {
+			report.Plot(res.plot(f))
+		}
 	}
 	if !found {
 		return fmt.Errorf("bench: there is no framework %q", only)
 	}
-	fmt.Fprintf(w, "Load average at the end: %s.\n", figures.LoadAverage())
-	return nil
+	return report.End(w, file)
 }
 
 // print writes the framework's table in Markdown.
 func (res *result) print(w io.Writer, f framework) {
 	fmt.Fprintf(w, "### %s\n\n", f.name)
-	fmt.Fprintln(w, "| request | library | ns/op (quartiles) | B/op | allocs/op | over bare: ns (quartiles) | B | allocs | ours / theirs: time (quartiles) | allocs |")
+	fmt.Fprintln(w, "| request | library | ns/op (quartiles) | B/op | allocs/op | over bare: ns (quartiles) | B | allocs | first / this one: time (quartiles) | allocs |")
 	fmt.Fprintln(w, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-	ns := func(_, c cost) float64 { return c.ns }
-	bytes := func(_, c cost) float64 { return c.bytes }
-	allocs := func(_, c cost) float64 { return c.allocs }
-	over := func(figure func(_, c cost) float64) func(a, b cost) float64 {
-		return func(a, b cost) float64 { return figure(cost{}, b.minus(a)) }
-	}
 	for _, r := range requests {
 		bare := res.bare[r.name]
 		ours := res.with[f.ours.name][r.name]
@@ -84,15 +85,77 @@ func (res *result) print(w io.Writer, f framework) {
 	fmt.Fprintln(w)
 }
 
+// The figures of a request, c, that is compared with the bare framework's.
+func ns(_, c cost) float64     { return c.ns }
+func bytes(_, c cost) float64  { return c.bytes }
+func allocs(_, c cost) float64 { return c.allocs }
+
+// over is what such a figure is more than the bare framework's.
+func over(figure func(_, c cost) float64) func(a, b cost) float64 {
+	return func(a, b cost) float64 { return figure(cost{}, b.minus(a)) }
+}
+
+// targets notes what a request costs that uses no session, and one that reads
+// and writes beside scs, which has the same middleware in all of them.
+func (res *result) targets(report *figures.Report, f framework) {
+	if f.settings {
+		return
+	}
+	for _, r := range requests {
+		bare, with := res.bare[r.name], res.with[f.ours.name][r.name]
+		if r.path == nothing {
+			what := fmt.Sprintf("%s, request that never acquires (%s), over the bare framework", f.name, r.name)
+			report.Target(figures.Target{Rank: figures.Unused, What: what, Want: 200, Got: across(bare, with, over(ns)), Unit: "ns"})
+			report.Target(figures.Target{Rank: figures.Unused, What: what, Want: 3, Got: across(bare, with, over(allocs)), Unit: "allocations"})
+		}
+		scs := f.peerLike("scs")
+		if r.path != step || scs == "" {
+			continue
+		}
+		ours, theirs := minus(with, bare), minus(res.with[scs][r.name], bare)
+		what := f.name + ", one read and one write over the bare framework, × scs: "
+		report.Target(figures.Target{
+			Rank: figures.RequestAgainstSCS, What: what + "time", Want: 0.3, Digits: 2,
+			Got: across(ours, theirs, func(o, t cost) float64 { return o.ns / t.ns }),
+		})
+		report.Target(figures.Target{
+			Rank: figures.RequestAgainstSCS, What: what + "allocations", Want: 0.12, Digits: 2,
+			Got: across(ours, theirs, func(o, t cost) float64 { return o.allocs / t.allocs }),
+		})
+	}
+}
+
+// plot shows what each contender costs over the bare framework.
+func (res *result) plot(f framework) figures.Plot {
+	p := figures.Plot{Name: "requests-" + strings.ToLower(f.name), Title: "A request in " + f.name + ", over the bare framework", Y: "µs"}
+	for _, c := range append([]contender{f.ours}, f.peers...) {
+		s := figures.Series{Name: c.name}
+		for _, r := range requests {
+			s.Y = append(s.Y, max(0, across(res.bare[r.name], res.with[c.name][r.name], over(ns)).Median/1000))
+		}
+		p.Series = append(p.Series, s)
+	}
+	for _, r := range requests {
+		p.Bars = append(p.Bars, r.name)
+	}
+	return p
+}
+
+// minus is what each round took more than that of the bare framework.
+func minus(all, bare []cost) []cost {
+	more := make([]cost, len(all))
+	for i, c := range all {
+		more[i] = c.minus(bare[i])
+	}
+	return more
+}
+
 // ratios returns what ours costs over the bare framework as parts of what
 // theirs does, in time and in allocations. A request that costs them next to
 // nothing has no ratio.
 func (*result) ratios(bare, ours, theirs []cost) (time, allocs string) {
 	time, allocs = "–", "–"
-	o, t := make([]cost, len(bare)), make([]cost, len(bare))
-	for i, b := range bare {
-		o[i], t[i] = ours[i].minus(b), theirs[i].minus(b)
-	}
+	o, t := minus(ours, bare), minus(theirs, bare)
 	if across(t, t, func(_, c cost) float64 { return c.ns }).Low >= 50 {
 		time = across(o, t, func(o, t cost) float64 { return o.ns / t.ns }).Text(2)
 	}
