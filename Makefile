@@ -28,6 +28,8 @@ FUZZTIME   ?= 60s
 BENCH      ?= .
 BENCHCOUNT ?= 1
 PEERROUNDS ?= 21
+BENCHFLAGS ?=
+MEMORYFLAGS ?=
 SQLFLAGS   ?=
 POSTGRES   ?=
 
@@ -40,7 +42,7 @@ REQUESTS    ?= 1000000
 step = @printf '\n== %s\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql cover postgres cross api release released torture soak
+.PHONY: help test build vet lint rules rehearse race browser servers screenshot fmt fuzz bench bench-peers bench-sql cover postgres cross api release released torture soak bench-go bench-memory e2e
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -127,11 +129,17 @@ fuzz: ## run every fuzz target, one after the other, for FUZZTIME=60s each
 	done <<<"$$list"; \
 	printf '\n%d fuzz targets found nothing wrong.\n' "$$found"
 
-bench: ## run the benchmarks, BENCH=regexp of them, BENCHCOUNT=1 times
+bench: ## measure every figure of docs/performance.md and write it there, in some ten minutes
+	@go run $(PREFIX)/internal/bench/report $(BENCHFLAGS)
+
+bench-go: ## run the Go benchmarks, BENCH=regexp of them, BENCHCOUNT=1 times
 	$(call step,benchmarks)
 	@go version
 	@printf '%s processors\n' "$$(getconf _NPROCESSORS_ONLN)"
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) $(PUBLISHED:%=%/...)
+
+bench-memory: ## measure sessions in memory; flags in MEMORYFLAGS, such as -only=hand-off
+	@go run $(PREFIX)/internal/bench/memory $(MEMORYFLAGS)
 
 bench-peers: ## compare the adapters with other session libraries, PEERROUNDS=21 rounds
 	@go run $(PREFIX)/internal/bench -rounds $(PEERROUNDS)

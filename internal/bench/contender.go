@@ -172,7 +172,7 @@ func open(st session.Store, config session.Config) (mgr *session.Manager, closer
 	if err != nil {
 		return nil, nil, fmt.Errorf("bench: %w", err)
 	}
-	return mgr, func() error { return clients.CloseSoon(mgr) }, nil
+	return mgr, func() error { return clients.Close(mgr) }, nil
 }
 
 // nothingToClose is the closer of those that need none.

@@ -89,8 +89,8 @@ func SCS(st scs.Store, idle time.Duration) (*scs.SessionManager, http.Handler) {
 	}.Routes())
 }
 
-// CloseSoon ends a Manager whose requests have ended.
-func CloseSoon(mgr *session.Manager) error {
+// Close ends a Manager whose requests have ended.
+func Close(mgr *session.Manager) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return mgr.Close(ctx)

@@ -59,6 +59,6 @@ func contenders() ([]*contender, error) {
 func newContender(name string, mgr *session.Manager) *contender {
 	return &contender{
 		&clients.Service{Name: name, Handler: clients.Sessionstate(mgr)},
-		func() error { return clients.CloseSoon(mgr) },
+		func() error { return clients.Close(mgr) },
 	}
 }

@@ -22,7 +22,7 @@ func handOff(ctx context.Context, progress io.Writer, p plan, report *figures.Re
 	if err != nil {
 		return err
 	}
-	defer clients.CloseSoon(mgr)
+	defer clients.Close(mgr)
 	party := clients.Party{Manager: mgr}
 	cookie, err := party.Start(ctx)
 	if err != nil {
@@ -80,12 +80,12 @@ func pollOver(ctx context.Context, times int) (*clients.Handed, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer clients.CloseSoon(holding)
+	defer clients.Close(holding)
 	waiting, err := referenceManager(st)
 	if err != nil {
 		return nil, err
 	}
-	defer clients.CloseSoon(waiting)
+	defer clients.Close(waiting)
 	holder, waiter := clients.Party{Manager: holding}, clients.Party{Manager: waiting}
 	each, errs := make([]clients.Handed, times), make([]error, times)
 	var wg sync.WaitGroup

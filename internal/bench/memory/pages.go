@@ -43,7 +43,6 @@ func pages(ctx context.Context, progress io.Writer, p plan, report *figures.Repo
 		if err != nil {
 			return err
 		}
-		defer one.close()
 		all = append(all, one)
 	}
 	for round := range p.Rounds {
@@ -66,6 +65,9 @@ func pages(ctx context.Context, progress io.Writer, p plan, report *figures.Repo
 			return fmt.Errorf("bench: %s has lost %d of %d updates", ours, lost, one.done)
 		}
 		fmt.Fprintf(w, "| %s | %s | %d of %d |\n", one.name, figures.SpreadOf(one.took).Text(1), lost, one.done)
+		if err := one.close(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -95,7 +97,7 @@ func managed(ctx context.Context, name string, managers []*session.Manager) (*pa
 	pg := &page{name: name, close: func() error {
 		var errs []error
 		for _, mgr := range managers {
-			errs = append(errs, clients.CloseSoon(mgr))
+			errs = append(errs, clients.Close(mgr))
 		}
 		return errors.Join(errs...)
 	}}

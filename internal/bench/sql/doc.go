@@ -10,10 +10,12 @@
 // # Comparisons
 //
 // The contenders are this project, alexedwards/scs with its pgxstore, with and
-// without an idle timeout, and statements by the primary key without any
-// library. Each has a pool of 16 connections, a table, and the same sessions.
-// Clients, 16 or 64 goroutines, have sessions of their own, of which they take
-// one at random each time: nothing is contended, neither a lock nor a row. The
+// without an idle timeout, the algorithm of ASP.NET's session state on this
+// project's store (package reference), and statements by the primary key
+// without any library. Each has a pool of 16 connections, a table, and the same
+// sessions. Clients, up to 64 goroutines, have sessions of their own, of which
+// they take one at random each time: nothing is contended, neither a lock nor a
+// row. The
 // contenders take turns in each round, in an order that changes, so that a busy
 // machine is unfair to all of them; a ratio is made within a round, and the
 // tables have the median of the rounds with its quartiles.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -43,7 +44,7 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 	var p plan
 	flags := flag.NewFlagSet("bench-sql", flag.ContinueOnError)
 	flags.SetOutput(progress)
-	flags.IntVar(&p.Rounds, "rounds", 9, "how many `rounds` to make")
+	flags.IntVar(&p.Rounds, "rounds", 7, "how many `rounds` to make")
 	flags.DurationVar(&p.Long, "time", 300*time.Millisecond, "how `long` each contender is measured in a round")
 	flags.IntVar(&p.Sessions, "sessions", sessions, "how many `sessions` each contender has")
 	only := flags.String("only", "", "measure only what matches this `regexp`: (http|store)/(read|write)/(300|4096)B/(1|4|16|64), hand-off, turns, growth, hot, syncs")
@@ -57,8 +58,8 @@ func run(ctx context.Context, args []string, w, progress io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if p.Rounds < 1 || p.Long <= 0 || p.Sessions < clients.Most {
-		return fmt.Errorf("bench: rounds and time must be more than 0, and sessions at least 64")
+	if p.Rounds < 1 || p.Long <= 0 || *turnsTime <= 0 || p.Sessions < clients.Most || *many <= few {
+		return errors.New("bench: rounds, time and turns must be more than 0, sessions at least 64, and many more than 1000")
 	}
 	var err error
 	if p.only, err = regexp.Compile(*only); err != nil {

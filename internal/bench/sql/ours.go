@@ -40,7 +40,7 @@ func openManager(ctx context.Context, p *place, n, size int, name string, manage
 	keys := make([]session.StoreKey, n)
 	c := newContender(name, p, clients.Sessionstate(mgr))
 	c.close = func() {
-		clients.CloseSoon(mgr)
+		clients.Close(mgr)
 		st.Close()
 		p.Close()
 	}

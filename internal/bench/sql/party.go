@@ -40,7 +40,7 @@ func newParty(ctx context.Context, own *place, mode string) (*party, error) {
 }
 
 func (p *party) close() {
-	clients.CloseSoon(p.Manager)
+	clients.Close(p.Manager)
 	p.st.Close()
 	p.own.Close()
 }
