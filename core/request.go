@@ -300,9 +300,8 @@ func (rq *Request) BeforeHijack(ctx context.Context, out Outcome) error {
 // goroutine of the handler must not renew and save the session in between,
 // since its client would not be told.
 func (rq *Request) beforeHeaders(out Outcome, commit func(*Session) error) error {
-	s := rq.inHand()
+	s := rq.inHandOrSent()
 	if s == nil {
-		rq.headersDecided(nil)
 		return nil
 	}
 	discard := rq.m.cfg.Discard(out)
@@ -317,6 +316,18 @@ func (rq *Request) beforeHeaders(out Outcome, commit func(*Session) error) error
 	}
 	rq.headersDecided(err)
 	return err
+}
+
+// inHandOrSent returns the session that is acquired and not released. If there
+// is none, the headers count as sent from then on.
+func (rq *Request) inHandOrSent() *Session {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	if rq.session == nil || rq.session.isReleased() {
+		rq.headersSent = true
+		return nil
+	}
+	return rq.session
 }
 
 // headersDecided notes that the headers go out as they are, or not at all if
@@ -337,29 +348,38 @@ func (rq *Request) headersDecided(err error) {
 // returns an error while the reply has not gone out, the client must get an
 // error reply instead of it. Repeated calls return nil.
 func (rq *Request) Finish(ctx context.Context, out Outcome) error {
-	rq.mu.Lock()
-	if rq.ended {
-		rq.mu.Unlock()
-		return nil
-	}
-	rq.ended = true
-	defer rq.finish()
-	s, failed := rq.session, rq.failed
-	if s == nil && !rq.acquiring && !rq.m.cfg.SkipKeepAliveWhenUnused && !rq.passive.Load() {
-		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch, rq.m.cfg.RefreshInterval) {
-			rq.m.keepAlive.touch(storeKey(rq.m.cfg.Namespace, id))
-		}
-	}
-	rq.mu.Unlock()
+	s, failed := rq.end()
 	if s == nil {
 		return nil
 	}
+	defer rq.finish()
 	// Once released this does nothing; it is for a Discard that panics (A4).
 	defer func() { _ = s.finishDiscarding(ctx) }()
 	if failed || rq.m.cfg.Discard(out) {
 		return s.finishDiscarding(ctx)
 	}
 	return s.finish(ctx)
+}
+
+// end begins the end of the request, and returns the session that it has used.
+// It is nil if there is none, and the second time: then nothing is left to do.
+func (rq *Request) end() (s *Session, failed bool) {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	if rq.ended {
+		return nil, false
+	}
+	rq.ended = true
+	if rq.session != nil {
+		return rq.session, rq.failed
+	}
+	rq.finished = true
+	if !rq.acquiring && !rq.m.cfg.SkipKeepAliveWhenUnused && !rq.passive.Load() {
+		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch, rq.m.cfg.RefreshInterval) {
+			rq.m.keepAlive.touch(storeKey(rq.m.cfg.Namespace, id))
+		}
+	}
+	return nil, false
 }
 
 func (rq *Request) finish() {
