@@ -22,6 +22,12 @@
 // Before anything is measured, verify proves that each contender does just that,
 // and what it stored is checked once more afterwards.
 //
+// # Settings
+//
+// At the end this project's library is compared with itself: as it comes, with
+// an Observer, Compress and EncryptionKeys, in net/http, with sessions of two
+// sizes.
+//
 // # What is not the same
 //
 //   - Ours ends idle sessions and writes that down at most once a minute. scs
@@ -34,6 +40,11 @@
 //     gin-contrib/sessions has underneath.
 //   - Each request is the same one again, in the order of one client: who locks
 //     a session and who does not is not put to the test here.
+//   - gorilla/sessions has no middleware, and with chi none of a framework's
+//     either; its store in memory is quasoft/memstore.
+//   - "The reference's algorithm" is ASP.NET's, on this project's middleware and
+//     store: see package reference. Nobody waits here, so that what remains of it
+//     is that every request writes.
 //   - Fiber's session gives its memory back for reuse only in Save, so that a
 //     request that reads leaves it to the garbage collector.
 package main

@@ -71,7 +71,6 @@ func (p Plot) SVG() ([]byte, error) {
 	drawn.BackgroundColor = color.White
 	drawn.Title.Text, drawn.X.Label.Text, drawn.Y.Label.Text = p.Title, p.X, p.Y
 	drawn.Title.Padding = vg.Points(8)
-	drawn.Legend.Top = true
 	for _, f := range []*font.Font{
 		&drawn.Title.TextStyle.Font, &drawn.X.Label.TextStyle.Font, &drawn.Y.Label.TextStyle.Font,
 		&drawn.X.Tick.Label.Font, &drawn.Y.Tick.Label.Font, &drawn.Legend.TextStyle.Font,
@@ -99,8 +98,19 @@ func (p Plot) SVG() ([]byte, error) {
 	} else {
 		drawn.Y.Min = 0
 	}
-	canvas := vgsvg.New(7*vg.Inch, 4*vg.Inch)
-	drawn.Draw(draw.New(canvas))
+	// The legend stands beside the plot, where it hides nothing.
+	const margin = 8
+	legend := drawn.Legend
+	drawn.Legend = plot.NewLegend()
+	legend.Top, legend.Left, legend.Padding = true, true, vg.Points(3)
+	beside := vg.Length(0)
+	if p.Bars == nil || len(p.Series) > 1 {
+		beside = legend.Rectangle(draw.New(vgsvg.New(vg.Inch, vg.Inch))).Size().X + 3*margin
+	}
+	canvas := vgsvg.New(7*vg.Inch+beside, 4*vg.Inch)
+	whole := draw.New(canvas)
+	drawn.Draw(draw.Crop(whole, margin, -margin-beside, margin, -margin))
+	legend.Draw(draw.Crop(whole, 7*vg.Inch, -margin, margin, -6*margin))
 	var b bytes.Buffer
 	_, err := canvas.WriteTo(&b)
 	return b.Bytes(), err
@@ -195,6 +205,7 @@ func (p Plot) addBars(drawn *plot.Plot) error {
 		}
 	}
 	drawn.NominalX(p.Bars...)
+	drawn.X.Min, drawn.X.Max = -0.5, float64(len(p.Bars))-0.5
 	return nil
 }
 

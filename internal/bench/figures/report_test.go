@@ -38,7 +38,9 @@ func TestReportIsKept(t *testing.T) {
 func TestTargetTable(t *testing.T) {
 	got := TargetTable([]Target{
 		{HOT, "last", true, 0.95, Only(0.95), "", 2},
-		{HandOffMemory, "third", false, 20, Spread{20.4, 3, 50}, "µs", 0},
+		{HandOffMemory, "third", false, 20, Spread{20.6, 3, 50}, "µs", 0},
+		{HandOffMemory, "fourth", false, 3, Spread{3.001, 3, 3.2}, "", 0},
+		{HandOffMemory, "fifth", false, 3, Spread{-1, -2, 3}, "", 0},
 		{ReadAgainstSelect, "first", true, 0.9, Spread{0.91, 0.8, 1}, "", 2},
 		{ReadAgainstSelect, "second", true, 0.9, Spread{0.89, 0.8, 1}, "", 2},
 	})
@@ -46,7 +48,9 @@ func TestTargetTable(t *testing.T) {
 | --- | ---: | ---: | --- |
 | first | ≥ 0.9 | 0.91 (0.80–1.00) | met |
 | second | ≥ 0.9 | 0.89 (0.80–1.00) | **not met** |
-| third | ≤ 20 µs | 20 (3–50) µs | **not met** |
+| third | ≤ 20 µs | 21 (3–50) µs | **not met** |
+| fourth | ≤ 3 | 3 | met |
+| fifth | ≤ 3 | -1 (-2–3) | **unknown**: other programs disturbed it |
 | last | ≥ 0.95 | 0.95 | met |
 `
 	if got != want {

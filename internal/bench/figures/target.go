@@ -3,6 +3,7 @@ package figures
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -39,12 +40,26 @@ type Target struct {
 	Digits  int
 }
 
-// Met reports whether the figure is what it is to be.
+// Met reports whether the figure, as it is printed, is what it is to be.
 func (t Target) Met() bool {
+	scale := math.Pow10(t.Digits)
+	got := math.Round(t.Got.Median*scale) / scale
 	if t.AtLeast {
-		return t.Got.Median >= t.Want
+		return got >= t.Want
 	}
-	return t.Got.Median <= t.Want
+	return got <= t.Want
+}
+
+// verdict is what becomes of it. What costs nothing or less than nothing was
+// not measured: the machine did too much else.
+func (t Target) verdict() string {
+	switch {
+	case t.Got.Median <= 0:
+		return "**unknown**: other programs disturbed it"
+	case t.Met():
+		return "met"
+	}
+	return "**not met**"
 }
 
 // TargetTable returns the table of the targets, in their order.
@@ -54,21 +69,18 @@ func TargetTable(targets []Target) string {
 	var b strings.Builder
 	fmt.Fprint(&b, "| figure | target | measured (quartiles) | |\n| --- | ---: | ---: | --- |\n")
 	for _, t := range sorted {
-		sign, word, unit := "≤", "**not met**", ""
+		sign, unit := "≤", ""
 		if t.AtLeast {
 			sign = "≥"
-		}
-		if t.Met() {
-			word = "met"
 		}
 		if t.Unit != "" {
 			unit = " " + t.Unit
 		}
 		got := t.Got.Text(t.Digits)
-		if t.Got.Low == t.Got.High { // there is only one
-			got = fmt.Sprintf("%.*f", t.Digits, t.Got.Median)
+		if one := fmt.Sprintf("%.*f", t.Digits, t.Got.Median); got == fmt.Sprintf("%s (%[1]s–%[1]s)", one) {
+			got = one
 		}
-		fmt.Fprintf(&b, "| %s | %s %g%s | %s%s | %s |\n", t.What, sign, t.Want, unit, got, unit, word)
+		fmt.Fprintf(&b, "| %s | %s %g%s | %s%s | %s |\n", t.What, sign, t.Want, unit, got, unit, t.verdict())
 	}
 	return b.String()
 }
