@@ -33,7 +33,8 @@ type Meter func() Used
 
 // Load has clients call do for so long. Each has sessions of its own, of which
 // it takes one at random each time, so that no two meet. Each finishes what it
-// has begun, and at least one operation, however slow the machine is.
+// has begun, and at least one operation, however slow the machine is; what is
+// only partly within the time counts as that part.
 func Load(ctx context.Context, cpu Meter, clients, sessions int, long time.Duration, do Operation) (Outcome, error) {
 	runtime.GC() // what others left is not this one's to clear away
 	var wg sync.WaitGroup
@@ -41,12 +42,11 @@ func Load(ctx context.Context, cpu Meter, clients, sessions int, long time.Durat
 	begin := time.Now().Add(warmUp)
 	end := begin.Add(long)
 	took := make([][]float64, clients)
-	rates := make([]float64, clients)
+	times := make([]float64, clients)
 	for c := range clients {
 		wg.Go(func() { // until a little after end
 			own := make([]float64, 0, 1024)
 			r := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
-			var first time.Time
 			started := time.Now()
 			for (len(own) == 0 || started.Before(end)) && failure.Load() == nil {
 				// The context of a request: it can end.
@@ -58,14 +58,12 @@ func Load(ctx context.Context, cpu Meter, clients, sessions int, long time.Durat
 					failure.CompareAndSwap(nil, &err)
 				}
 				if !started.Before(begin) {
-					if len(own) == 0 {
-						first = started
-					}
 					own = append(own, Microseconds(done.Sub(started)))
 				}
+				times[c] += within(started, done, begin, end)
 				started = done
 			}
-			took[c], rates[c] = own, float64(len(own))/started.Sub(first).Seconds()
+			took[c] = own
 		})
 	}
 	time.Sleep(time.Until(begin))
@@ -76,14 +74,29 @@ func Load(ctx context.Context, cpu Meter, clients, sessions int, long time.Durat
 		return Outcome{}, *err
 	}
 	o := Outcome{}
-	for _, rate := range rates {
-		o.Rate += rate
+	for _, n := range times {
+		o.Rate += n / long.Seconds()
 	}
 	all := slices.Sorted(slices.Values(slices.Concat(took...)))
 	n := float64(len(all))
 	o.P50, o.P99 = all[len(all)/2], all[len(all)*99/100]
 	o.Client, o.Server = (after.Client-before.Client)/n, (after.Server-before.Server)/n
 	return o, nil
+}
+
+// within is which part of an operation was between begin and end.
+func within(started, done, begin, end time.Time) float64 {
+	whole := done.Sub(started)
+	if started.Before(begin) {
+		started = begin
+	}
+	if done.After(end) {
+		done = end
+	}
+	if whole <= 0 || !started.Before(done) {
+		return 0
+	}
+	return float64(done.Sub(started)) / float64(whole)
 }
 
 // Microseconds returns a time as the tables have it.
