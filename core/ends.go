@@ -148,8 +148,8 @@ func (e *ends) claim() []*claim {
 	return claims
 }
 
-// close has what was claimed delivered, and what this process has ended itself
-// and nobody has claimed yet; the rest is for other processes.
+// close has what was claimed delivered, and one batch more if this process has
+// ended what nobody has claimed yet; the rest is for other processes.
 func (e *ends) close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed, e.wanted = true, e.own

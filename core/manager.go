@@ -186,7 +186,8 @@ func (m *Manager) Ping(ctx context.Context) error {
 
 // Close stops what New started, waits until the sessions in use are released
 // and the background's work is done, OnEnd for what this process has claimed
-// included, and refuses further ones with ErrUnavailable. Call it after the HTTP server's Shutdown. If ctx ends first,
+// included, and, if it has ended sessions that nobody has claimed, for one batch
+// more, and refuses further ones with ErrUnavailable. Call it after the HTTP server's Shutdown. If ctx ends first,
 // Close gives up waiting and returns its error. It does not close the store.
 func (m *Manager) Close(ctx context.Context) error {
 	err := cmp.Or(m.reaper.stop(ctx), m.inUse.close(ctx))

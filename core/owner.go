@@ -93,7 +93,10 @@ func (m *Manager) revoke(save context.Context, key StoreKey) error {
 // may have been more. What Revoke says of requests in flight holds for each.
 // Sessions that become the owner's meanwhile, by a login under way, may stay.
 // The caller's own session is not spared unless it is in except; to take its
-// cookie away too, Abandon it. The store must implement OwnerIndex, or the
+// cookie away too, Abandon it. Who is spared goes by the key that the Session
+// has now: one that another request renews at that moment lives under a new key,
+// and is ended like the others.
+// The store must implement OwnerIndex, or the
 // error is errors.ErrUnsupported. Errors otherwise as Revoke, but ErrRenewed:
 // a session is found whatever its key.
 func (m *Manager) RevokeOwner(ctx context.Context, owner string, except ...*Session) (int, error) {
