@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"math"
+	"runtime"
 	"time"
 
 	session "github.com/sessionstate/sessionstate/core"
@@ -115,6 +116,11 @@ func (st *Store) Reap(ctx context.Context, namespace string, limit int, token se
 				return claims, nil
 			case err != nil:
 				return nil, failed("reap", err)
+			}
+			if more {
+				// Who has waited for this shard gets it now. A mutex that is
+				// taken again at once would let them wait for a millisecond.
+				runtime.Gosched()
 			}
 		}
 	}
