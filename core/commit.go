@@ -310,7 +310,8 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 	if err != nil {
 		return err
 	}
-	defer func() { room.leave(ctx, err) }()
+	var saved error // what became of the save
+	defer func() { room.leave(ctx, saved) }()
 	if room != nil {
 		if err := ready(); err != nil {
 			return err
@@ -321,10 +322,12 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 	if keep && s.mode == Exclusive {
 		token = NewToken()
 	}
+	saved = ErrOutcomeUnknown // should the store panic
 	err = m.persist(save, "create", func(ctx context.Context, repeat bool) error {
 		rec.Repeat = repeat
 		return m.store.Create(ctx, s.key, rec, token, m.cfg.LockLease)
 	})
+	saved = err
 	if errors.Is(err, ErrExists) && m.cfg.AdoptExpiredID {
 		// Two requests have adopted one ID, side by side.
 		if s.mode == Concurrent {
@@ -387,7 +390,8 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 	if err != nil {
 		return err
 	}
-	defer func() { room.leave(ctx, err) }()
+	var saved error // what became of the save
+	defer func() { room.leave(ctx, saved) }()
 	if room != nil {
 		if err := ready(); err != nil {
 			return err
@@ -396,8 +400,9 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 	// Not a new session's, whose Created is this process's guess, nor a
 	// login's, which may have to be taken back.
 	offers := !keep && !s.renew && !s.isNew && room == nil
-	err = ErrOutcomeUnknown // for the room, should the store panic
+	saved = ErrOutcomeUnknown // should the store panic
 	err = s.put(save, l, rec, how, offers)
+	saved = err
 	if err == nil && s.renew {
 		s.id = id
 	}
