@@ -61,7 +61,7 @@ func TestRun(t *testing.T) {
 	for _, target := range r.Targets {
 		ranks = append(ranks, target.Rank)
 	}
-	want := []figures.Rank{figures.HandOffMemory, figures.HandOffAgainstPolling, figures.BytesPerSession, figures.ReapPause, figures.GrowthMemory, figures.GrowthMemory}
+	want := []figures.Rank{figures.HandOffMemory, figures.HandOffAgainstPolling, figures.BytesPerSession, figures.ReapPause, figures.ReapPause, figures.GrowthMemory, figures.GrowthMemory}
 	if !slices.Equal(ranks, want) {
 		t.Errorf("the targets are %v, want %v", ranks, want)
 	}
