@@ -175,7 +175,8 @@ func TestOwnerLimit_NobodyGivesWayForNothing(t *testing.T) {
 		p.faults.Next(sessiontest.OpCreate, 1, sessiontest.Fault{}) // the owner's lock
 		p.faults.Next(sessiontest.OpCreate, 1, sessiontest.Fault{Delay: 2 * time.Second})
 		first := p.client("")
-		go func() { wantErr(t, "login", first.login(session.Exclusive, false), nil) }()
+		var done sync.WaitGroup
+		done.Go(func() { wantErr(t, "login", first.login(session.Exclusive, false), nil) })
 		time.Sleep(time.Second)
 		r, s := p.client(id).hold(mode)
 		wantErr(t, "Renew", s.Renew(), nil)
@@ -185,6 +186,7 @@ func TestOwnerLimit_NobodyGivesWayForNothing(t *testing.T) {
 			r.cancel()
 		}()
 		wantErr(t, "Finish", r.end(ok200), context.Canceled)
+		done.Wait()
 		first.alive(true)
 	})
 }
