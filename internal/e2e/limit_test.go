@@ -53,7 +53,9 @@ func TestCatchesBrokenLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			run.play(t, s)
-			if run.most <= 3 || run.mostStored <= 3 {
+			// Those that a late list lets through are there for a moment only:
+			// the database sees them, and clients may be too slow.
+			if run.mostStored <= 3 || run.limit == 0 && run.most <= 3 {
 				t.Errorf("not caught: %d sessions worked at once and %d were stored", run.most, run.mostStored)
 			}
 		})
