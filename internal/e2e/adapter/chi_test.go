@@ -31,7 +31,7 @@ func newServer(t testing.TB, mgr *session.Manager, sc sessiontest.Scenario) stri
 		}
 	}
 	router := chi.NewRouter()
-	router.Use(recoverer(sc.Recovered), chisession.New(mgr, opts))
+	router.Use(chisession.Rewrite(mgr), recoverer(sc.Recovered), chisession.New(mgr, opts))
 	if sc.Twice {
 		router.Use(chisession.New(mgr, opts))
 	}
