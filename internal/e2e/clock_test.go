@@ -47,8 +47,8 @@ func TestClocks(t *testing.T) {
 	}
 
 	for _, frozen := range []bool{false, true} {
-		_, before := stats()
 		begun := time.Now()
+		_, before := stats()
 		resume := f.stop(0, frozen)
 		pause(ctx, 500*time.Millisecond)
 		resume()
