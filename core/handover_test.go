@@ -391,6 +391,39 @@ func TestM2_NoReaderWaitsForALapsedHandover(t *testing.T) {
 	})
 }
 
+// A process that dies with the save that passes the lock on: nobody goes on with
+// the new token, and the session is free after one lease.
+func TestM8_AProcessThatDiesInAHandover(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newWatched(t)
+		p, other := start(t, store, session.Config{AcquireTimeout: 12 * time.Second}), start(t, store, session.Config{})
+		id := p.stored(0)
+		r, s := p.client(id).hold(session.Exclusive)
+		_, done, errs := p.queue(id, 2)
+		p.faults.Rule(func(c sessiontest.Call) sessiontest.Fault {
+			if c.Op == sessiontest.OpSave {
+				return sessiontest.Fault{Kind: sessiontest.HangAfter}
+			}
+			return hangs
+		})
+		begun := time.Now()
+		go r.end(addOne(t, s))
+		if err := other.client(id).do(session.Exclusive, func(s *session.Session) { addOne(t, s) }); err != nil {
+			t.Error(err)
+		}
+		wantTook(t, "another process", begun, 15*time.Second, 16*time.Second)
+		done.Wait()
+		for _, err := range errs {
+			if err == nil {
+				t.Error("a request of the dead process was confirmed")
+			}
+		}
+		if n := other.count(id); n != 2 {
+			t.Errorf("the count is %d", n)
+		}
+	})
+}
+
 // slowAnswer makes a Save at once, and answers late, once.
 type slowAnswer struct {
 	session.Store
