@@ -4,15 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/sessionstate/sessionstate/examples/internal/shoptest"
 	"github.com/sessionstate/sessionstate/examples/services/internal/site"
 	"github.com/sessionstate/sessionstate/internal/servers/process/processtest"
 )
@@ -27,7 +25,7 @@ func TestServices_Processes(t *testing.T) {
 	})
 	t.Run("PostgreSQL and Cosmos DB", func(t *testing.T) {
 		t.Parallel()
-		shopStore, accountStore := schema(t, server(t, "SESSION_TEST_POSTGRES")), "cosmos://"+server(t, "SESSION_TEST_COSMOS")
+		shopStore, accountStore := shoptest.Schema(t, server(t, "SESSION_TEST_POSTGRES")), "cosmos://"+server(t, "SESSION_TEST_COSMOS")
 		w := start(t, shopStore, accountStore)
 		scenarios(t, w)
 		t.Run("processes die", func(t *testing.T) { deaths(t, w) })
@@ -143,38 +141,6 @@ func TestServices_Databases(t *testing.T) {
 	w := &world{url: readyLine.FindStringSubmatch(line)[1], suffix: rand.Text()}
 	b := w.browser(t)
 	b.want(b.logsIn("/shop/", "", w.user("Ada 31")), http.StatusOK, w.user("Ada 31"))
-}
-
-// schema returns a data source name whose search_path is a schema of the test's
-// own.
-func schema(t *testing.T, dsn string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	db, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "test_" + strings.ToLower(rand.Text())
-	if _, err := db.Exec(ctx, "CREATE SCHEMA "+name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if _, err := db.Exec(ctx, "DROP SCHEMA "+name+" CASCADE"); err != nil {
-			t.Error(err)
-		}
-		db.Close(ctx)
-	})
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal("SESSION_TEST_POSTGRES must be a URL here")
-	}
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 // TestRun_SaysWhatIsWrong: a service that is set up wrongly says all of it, and no

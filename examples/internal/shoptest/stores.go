@@ -47,7 +47,13 @@ func cosmos(t *testing.T) string {
 // test's own.
 func postgres(t *testing.T) string {
 	t.Helper()
-	dsn := address(t, "SESSION_TEST_POSTGRES", "PostgreSQL")
+	return Schema(t, address(t, "SESSION_TEST_POSTGRES", "PostgreSQL"))
+}
+
+// Schema makes a schema of the test's own, which ends with it, and returns dsn
+// with that as its search_path.
+func Schema(t *testing.T, dsn string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	db, err := pgx.Connect(ctx, dsn)
