@@ -24,6 +24,8 @@ type evidence struct {
 	calls        int      // of the store that met one, where that is counted
 	failed       []string // processes that did not end well
 	samples      []sample
+
+	before, after sample // in use when no client had come yet, and when all had gone; of a soak
 }
 
 // result is a run's line of the table, and what is wrong.

@@ -49,6 +49,10 @@ func tryRun(ctx context.Context, set *settings, on *servers) (_ *result, err err
 		return nil, err
 	}
 
+	before, err := st.atRest(ctx)
+	if err != nil {
+		return nil, err
+	}
 	begun := wire.Now()
 	history, err := st.play(ctx, chosen, cookies)
 	if err != nil {
@@ -56,6 +60,10 @@ func tryRun(ctx context.Context, set *settings, on *servers) (_ *result, err err
 	}
 	played := wire.Now()
 	calls, err := st.calm(ctx)
+	if err != nil {
+		return nil, err
+	}
+	after, err := st.atRest(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +89,8 @@ func tryRun(ctx context.Context, set *settings, on *servers) (_ *result, err err
 	return judge(&evidence{
 		set: set, begun: begun, played: played, ended: wire.Now(),
 		history: history, holders: holders, states: states, faults: len(st.marks), calls: calls,
-		processes: st.fleet.all, crashes: st.crashes, failed: failed, samples: st.samples,
+		processes: st.fleet.all, crashes: st.crashes, failed: failed,
+		samples: st.samples, before: before, after: after,
 	}), nil
 }
 

@@ -41,16 +41,20 @@ type quantity struct {
 	// What the last third may have more than the first: a share of it, and that
 	// much.
 	share, more float64
+
+	// Whether nothing of it may stay when nobody asks any more. What sessions
+	// take stays.
+	atRest bool
 }
 
 const megabyte = 1 << 20
 
 var quantities = []quantity{
-	{"goroutines", func(s sample) float64 { return s.goroutines }, 1, 0.1, 30},
-	{"heap, MiB", func(s sample) float64 { return s.heap }, megabyte, 0.1, 2 * megabyte},
-	{"memory, MiB", func(s sample) float64 { return s.resident }, megabyte, 0.1, 16 * megabyte},
-	{"open files", func(s sample) float64 { return s.files }, 1, 0.1, 30},
-	{"database connections", func(s sample) float64 { return s.backends }, 1, 0, 4},
+	{"goroutines", func(s sample) float64 { return s.goroutines }, 1, 0.1, 30, true},
+	{"heap, MiB", func(s sample) float64 { return s.heap }, megabyte, 0.1, 2 * megabyte, false},
+	{"memory, MiB", func(s sample) float64 { return s.resident }, megabyte, 0.1, 16 * megabyte, false},
+	{"open files", func(s sample) float64 { return s.files }, 1, 0.1, 30, true},
+	{"database connections", func(s sample) float64 { return s.backends }, 1, 0, 4, false},
 }
 
 // visitors is how many come and go at a time, for each client that stays.
@@ -149,17 +153,12 @@ func (t *trend) allowed() float64 { return t.first*(1+t.share) + t.more }
 
 // trendsOf returns how all went that were measured, after a sixth of the time in
 // which pools and buffers fill.
-//
-// A short run sees pools that still fill: it only finds what grows fast.
 func trendsOf(samples []sample) (trends []trend) {
 	samples = samples[len(samples)/6:]
 	if len(samples) < 3 {
 		return nil
 	}
 	for _, q := range quantities {
-		if samples[len(samples)-1].at < time.Minute {
-			q.more *= 8
-		}
 		values := make([]float64, len(samples))
 		hours := make([]float64, len(samples))
 		for i, s := range samples {
@@ -197,17 +196,53 @@ func slope(x, y []float64) float64 {
 	return (n*sumXY - sumX*sumY) / below
 }
 
+// longEnough is how long a run lasts that tells what grows from pools that fill
+// and from a machine that is busy for a while. A shorter one is judged by what is
+// in use before it and after it.
+const longEnough = time.Minute
+
 // checkTrends reports what has grown.
 func (e *evidence) checkTrends(res *result) {
 	res.trends = trendsOf(e.samples)
-	if e.set.mode == faultSoak && res.trends == nil {
+	if e.set.mode != faultSoak {
+		return
+	}
+	if res.trends == nil {
 		res.other++
 		res.report("there are only %d samples", len(e.samples))
 	}
 	for _, t := range res.trends {
-		if t.last > t.allowed() {
+		if e.set.time >= longEnough && t.last > t.allowed() {
 			res.other++
 			res.report("%s: %.1f in the first third, %.1f in the last", t.name, t.first/t.unit, t.last/t.unit)
 		}
 	}
+	for _, q := range quantities {
+		if before, after := q.of(e.before), q.of(e.after); q.atRest && after > before*(1+q.share)+q.more {
+			res.other++
+			res.report("%s: %.0f before the first client came, %.0f after the last had gone, of %d requests and more",
+				q.name, before, after, len(e.history))
+		}
+	}
+}
+
+// atRest takes samples while nobody asks, until nothing has ended for a while:
+// what requests and connections leave behind takes a moment to end.
+func (st *stage) atRest(ctx context.Context) (least sample, err error) {
+	if st.set.mode != faultSoak {
+		return sample{}, nil
+	}
+	if least, err = st.sample(ctx); err != nil {
+		return sample{}, err
+	}
+	for same := 0; same < 5 && pause(ctx, 100*time.Millisecond); same++ {
+		s, err := st.sample(ctx)
+		if err != nil {
+			return sample{}, err
+		}
+		if s.goroutines < least.goroutines || s.files < least.files {
+			least, same = s, 0
+		}
+	}
+	return least, ctx.Err()
 }

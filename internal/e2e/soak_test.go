@@ -44,14 +44,44 @@ func TestTrends(t *testing.T) {
 			}
 		}
 	}
-	e := evidenceOf(stateOf(0))
-	e.samples = series(func(i int) float64 { return 10 * float64(i) })
-	if res := judge(e); res.other != 2 || !strings.Contains(res.explain(), "goroutines: ") {
-		t.Errorf("growth is not reported: %s", res.explain())
+}
+
+// TestGrowth: a long run is judged by how much was in use meanwhile, a short one
+// by what stays behind, and both by that.
+func TestGrowth(t *testing.T) {
+	growing := func(i int) float64 { return 10 * float64(i) }
+	flat := func(int) float64 { return 100 }
+	for _, c := range []struct {
+		name   string
+		time   time.Duration
+		f      func(i int) float64
+		after  float64
+		grown  int
+		report string
+	}{
+		{"nothing", longEnough, flat, 100, 0, ""},
+		{"in a long run", longEnough, growing, 100, 2, "goroutines: 360.0 in the first third"},
+		{"in a short run", longEnough - 1, growing, 100, 0, ""},
+		{"a little stays", longEnough - 1, flat, 140, 0, ""},
+		{"much stays", longEnough - 1, flat, 141, 2, "goroutines: 100 before the first client came, 141 after"},
+	} {
+		e := evidenceOf(stateOf(0))
+		set := *e.set
+		e.set = &set
+		set.mode, set.time = faultSoak, c.time
+		for i := range 120 {
+			e.samples = append(e.samples, sample{at: time.Duration(i) * time.Second, goroutines: c.f(i), heap: c.f(i) * megabyte})
+		}
+		e.before = sample{goroutines: 100, files: 100}
+		e.after = sample{goroutines: c.after, files: c.after, heap: 1 << 40, backends: 100}
+		if res := judge(e); res.other != c.grown || !strings.Contains(res.explain(), c.report) {
+			t.Errorf("%s: %d things have grown, want %d: %s", c.name, res.other, c.grown, res.explain())
+		}
 	}
 }
 
-// TestSoak: sessions come and go for a few seconds, and nothing grows.
+// TestSoak: sessions come and go for a few seconds, and nothing of their requests
+// stays.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	s := common.get(t)
