@@ -108,6 +108,7 @@ func serveEcho(s *site, listener net.Listener) func() error {
 
 func serveFiber(s *site, listener net.Listener) func() error {
 	app := fiber.New(fiber.Config{DisableStartupMessage: true, ReadBufferSize: 64 << 10})
+	app.Server().MaxIdleWorkerDuration = time.Second // by default goroutines without work stay for 10
 	app.Use(fibersession.New(s.sessions))
 	for _, route := range s.routes() {
 		app.Add(route.method, route.path, func(c *fiber.Ctx) error {

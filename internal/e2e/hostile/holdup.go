@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"text/tabwriter"
 	"time"
 )
@@ -100,7 +101,7 @@ func (t *target) useUnderAttack(ctx context.Context, d time.Duration, cookies []
 }
 
 // settle waits until the goroutines of the attack are gone. Fiber's server keeps
-// idle ones for some 20 seconds.
+// idle ones for a while.
 func (h *holdUp) settle(ctx context.Context, t *target) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -153,7 +154,7 @@ func (t *target) use(ctx context.Context, cookies []string, d time.Duration) (to
 // hold holds a session up, in one of three ways, again and again.
 func (t *target) hold(ctx context.Context, how int, paths, cookie string) {
 	for ctx.Err() == nil {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.address)
+		conn, err := (&net.Dialer{Control: smallReadBuffer}).DialContext(ctx, "tcp", t.address)
 		if err != nil {
 			return
 		}
@@ -174,6 +175,14 @@ func (t *target) hold(ctx context.Context, how int, paths, cookie string) {
 		}
 		conn.Close()
 	}
+}
+
+// smallReadBuffer has the system take little of what nobody reads.
+func smallReadBuffer(_, _ string, c syscall.RawConn) (err error) {
+	controlErr := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10)
+	})
+	return errors.Join(controlErr, err)
 }
 
 // tabStatus is what other requests of the held sessions were told.

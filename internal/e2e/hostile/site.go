@@ -36,8 +36,9 @@ type site struct {
 // counter counts what a user does.
 var counter = session.NewKey[int]("counter")
 
-// hugeReply is more than all buffers between two processes hold.
-const hugeReply = 12 << 20
+// hugeReply is more than all buffers between two processes hold, if the one that
+// does not read has a small one. Fiber keeps it in memory.
+const hugeReply = 6 << 20
 
 // routes returns what the service does. Those of the first attack store nothing.
 func (s *site) routes() []route {

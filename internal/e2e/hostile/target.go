@@ -48,7 +48,7 @@ func startTarget(ctx context.Context, set *settings, adapter string) (*target, e
 		return nil, errors.Join(errors.New("it does not serve"), cmd.Wait())
 	}
 	return &target{cmd: cmd, stdin: stdin, address: strings.TrimSpace(line), http: &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 30 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 2 * time.Minute, // what an attack leaves to be done may take a busy machine that long
 	}}, nil
 }
 
