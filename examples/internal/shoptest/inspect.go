@@ -84,7 +84,7 @@ func (in *inspector) unlocked(ctx context.Context, key session.StoreKey) bool {
 	wake, stop := in.store.Watch(key)
 	defer stop()
 	for {
-		if rec, err := in.store.Load(ctx, key, false); err != nil || rec.Lock == nil {
+		if rec, err := in.store.Load(ctx, key, true); err != nil || rec.Lock == nil {
 			return true
 		}
 		select {
