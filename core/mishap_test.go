@@ -143,7 +143,7 @@ func TestM4_AnUpdateThatPanicsLeavesNothingBehind(t *testing.T) {
 func TestM22_AStoreThatPanicsLeavesNothingBehind(t *testing.T) {
 	for _, mode := range modes {
 		bubble(t, func(t *testing.T) {
-			store := &panicking{Store: memstore.New()}
+			store := &panicking{Store: memstore.New(), once: true} // not in the release that follows
 			p := start(t, store, session.Config{})
 			id := p.stored(0)
 			for _, during := range []string{"acquire", "save"} {
@@ -178,14 +178,16 @@ func TestM22_AStoreThatPanicsLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// panicking panics in what a request does while it is on.
+// panicking panics in what a request does while it is on, or once when it was
+// switched on.
 type panicking struct {
 	session.Store
-	on atomic.Bool
+	on   atomic.Bool
+	once bool
 }
 
 func (p *panicking) check() {
-	if p.on.Load() {
+	if p.once && p.on.CompareAndSwap(true, false) || p.on.Load() {
 		panic("store")
 	}
 }
