@@ -57,6 +57,9 @@ var quantities = []quantity{
 	{"database connections", func(s sample) float64 { return s.backends }, 1, 0, 4, false},
 }
 
+// leastSamples are taken however short the time is, and however busy the machine.
+const leastSamples = 6
+
 // visitors is how many come and go at a time, for each client that stays.
 const visitorsPerClient = 4
 
@@ -70,11 +73,8 @@ func soak(ctx context.Context, st *stage, _ *rand.Rand) error {
 		wg.Go(func() { st.visit(ctx, h, rand.New(rand.NewPCG(st.set.seed, 3<<32+uint64(n)))) })
 	}
 	begun := time.Now()
-	for pause(ctx, max(100*time.Millisecond, st.set.time/200)) {
-		s, err := st.sample(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
+	for pause(ctx, max(100*time.Millisecond, st.set.time/200)) || len(st.samples) < leastSamples {
+		s, err := st.sample(context.WithoutCancel(ctx))
 		if err != nil {
 			return err
 		}
@@ -104,6 +104,8 @@ func (st *stage) visit(ctx context.Context, h *http.Client, rng *rand.Rand) {
 
 // sample asks all processes, and PostgreSQL.
 func (st *stage) sample(ctx context.Context) (s sample, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
 	for _, p := range st.fleet.slots {
 		said, err := statsOf(ctx, p)
 		if err != nil {
@@ -122,7 +124,7 @@ func (st *stage) sample(ctx context.Context) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer conn.Close(ctx)
 	err = conn.QueryRow(ctx, "SELECT count(*)::float8 - 1 FROM pg_stat_activity WHERE backend_type = 'client backend'").Scan(&s.backends)
 	return s, err
 }
@@ -154,10 +156,10 @@ func (t *trend) allowed() float64 { return t.first*(1+t.share) + t.more }
 // trendsOf returns how all went that were measured, after a sixth of the time in
 // which pools and buffers fill.
 func trendsOf(samples []sample) (trends []trend) {
-	samples = samples[len(samples)/6:]
-	if len(samples) < 3 {
+	if len(samples) < leastSamples {
 		return nil
 	}
+	samples = samples[len(samples)/6:]
 	for _, q := range quantities {
 		values := make([]float64, len(samples))
 		hours := make([]float64, len(samples))
@@ -206,10 +208,6 @@ func (e *evidence) checkTrends(res *result) {
 	res.trends = trendsOf(e.samples)
 	if e.set.mode != faultSoak {
 		return
-	}
-	if res.trends == nil {
-		res.other++
-		res.report("there are only %d samples", len(e.samples))
 	}
 	for _, t := range res.trends {
 		if e.set.time >= longEnough && t.last > t.allowed() {
