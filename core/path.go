@@ -21,57 +21,58 @@ func pathPrefix(id string) string { return "/(S(" + id + "))" }
 // Some clients and proxies escape parentheses, which means the same (RFC 3986
 // 2.2 leaves that to us). An ID has one form only: escaped, it is none.
 func cutPrefix(path string) (value, rest string, found bool) {
-	value, rest, found = cutOne(path)
-	for more := found; more; {
-		rest = oneSlash(rest)
-		_, after, again := cutOne(rest)
-		if more = again; more {
-			rest = after
-		}
+	segment, ok := strings.CutPrefix(path, "/")
+	if value, rest, found = cutSegment(segment); !ok || !found {
+		return "", path, false
 	}
-	return value, rest, found
+	for more := true; more; { // without a copy for each: there may be a hundred thousand
+		rest = strings.TrimLeft(rest, slashes)
+		_, rest, more = cutSegment(rest)
+	}
+	return value, "/" + rest, true
 }
 
-func cutOne(path string) (value, rest string, found bool) {
-	s, ok := strings.CutPrefix(path, "/")
-	if s, ok = cutParen(s, ok, '('); !ok || s == "" || s[0] != 'S' {
-		return "", path, false
+// cutSegment takes a prefix, but for its slash, off the front of s, and leaves
+// s alone if there is none.
+func cutSegment(s string) (value, rest string, found bool) {
+	inner, ok := cutParen(s, '(')
+	if !ok || inner == "" || inner[0] != 'S' {
+		return "", s, false
 	}
-	if s, ok = cutParen(s[1:], true, '('); !ok {
-		return "", path, false
+	if inner, ok = cutParen(inner[1:], '('); !ok {
+		return "", s, false
 	}
-	end := strings.IndexByte(s, '/')
+	end := strings.IndexByte(inner, '/')
 	if end < 0 {
-		end = len(s)
+		end = len(inner)
 	}
-	segment, rest := s[:end], s[end:]
+	segment, rest := inner[:end], inner[end:]
 	for i := range len(segment) {
-		after, ok := cutParen(segment[i:], true, ')')
+		after, ok := cutParen(segment[i:], ')')
 		if !ok {
 			continue
 		}
-		if after, ok = cutParen(after, true, ')'); !ok || after != "" {
-			return "", path, false
+		if after, ok = cutParen(after, ')'); !ok || after != "" {
+			return "", s, false
 		}
 		return segment[:i], rest, true
 	}
-	return "", path, false
+	return "", s, false
 }
 
 // cutParen takes a parenthesis, escaped or not, off the front of s.
-func cutParen(s string, ok bool, paren byte) (string, bool) {
-	switch {
-	case !ok || s == "":
-		return s, false
-	case s[0] == paren:
+func cutParen(s string, paren byte) (string, bool) {
+	if s != "" && s[0] == paren {
 		return s[1:], true
 	}
 	return strings.CutPrefix(s, "%2"+string('8'+paren-'('))
 }
 
-// oneSlash returns a path that begins with one slash. Browsers take a
-// backslash for one.
-func oneSlash(path string) string { return "/" + strings.TrimLeft(path, `/\`) }
+// slashes are what browsers take for one.
+const slashes = `/\`
+
+// oneSlash returns a path that begins with one slash.
+func oneSlash(path string) string { return "/" + strings.TrimLeft(path, slashes) }
 
 // insertPrefix returns a URL path, with query and fragment if it has them,
 // with prefix in the place of whatever prefix it has.

@@ -51,6 +51,22 @@ func TestPath_CutPrefix(t *testing.T) {
 	}
 }
 
+// A path, or a Referer, can be as long as the server takes it, a megabyte: it
+// must not cost a copy of what is left for each prefix in it.
+func TestPath_ManyPrefixesCostOneCopy(t *testing.T) {
+	for _, prefix := range []string{"/(S())", "//(S(x))", `/\(S())`} {
+		path := strings.Repeat(prefix, 1000)[1:]
+		allocs := testing.AllocsPerRun(10, func() {
+			if _, rest, found := cutPrefix("/(S())/" + path + "/a"); rest != "/a" || !found {
+				t.Fatalf("%s: %v, %.80q is left", prefix, found, rest)
+			}
+		})
+		if allocs > 2 { // one for what is tried, one for what is left
+			t.Errorf("%s: %v allocations", prefix, allocs)
+		}
+	}
+}
+
 func TestPath_RedirectsStayInside(t *testing.T) {
 	const prefix, old = "/(S(" + someID + "))", "/(S(old))"
 	for location, want := range map[string]struct{ same, moved string }{
