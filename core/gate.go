@@ -32,6 +32,7 @@ type gate struct {
 	waiting int  // requests that count towards the limit: in line, readers, and those that wait counts
 
 	first, last *waiter // the line: Exclusive requests, in order of arrival
+	came        uint64  // how many ever were in it
 	readers     *waiter // ReadOnly requests that wait for the present holder
 }
 
@@ -39,6 +40,7 @@ type gate struct {
 type waiter struct {
 	ready      chan turn // gets its turn, or ErrQueueFull; buffered
 	save       bool      // it is a save: not counted, never refused
+	number     uint64    // in the line, by arrival, from 1
 	prev, next *waiter
 }
 
@@ -114,15 +116,21 @@ func (gs *gates) enter(ctx context.Context, key StoreKey, save bool, told *waiti
 	return g, t, true, nil
 }
 
-// hasLine reports whether Exclusive requests are in line.
-func (g *gate) hasLine() bool {
+// inLine returns the number of who came last of those who are in line; 0 if
+// nobody is.
+func (g *gate) inLine() uint64 {
 	g.shard.mu.Lock()
 	defer g.shard.mu.Unlock()
-	return g.first != nil
+	if g.last == nil {
+		return 0
+	}
+	return g.last.number
 }
 
 // link puts w at the end of the line. The shard is locked.
 func (g *gate) link(w *waiter) {
+	g.came++
+	w.number = g.came
 	if w.prev = g.last; w.prev != nil {
 		w.prev.next = w
 	} else {
@@ -168,12 +176,15 @@ func (g *gate) leave(t turn) {
 	}
 	g.readers = nil
 	w := g.first
+	g.taken, g.holding = w != nil, false
 	if w != nil {
 		g.unlink(w)
+		if h := t.handed; h != nil {
+			h.late = w.number > h.last
+			g.holding = h.fresh() // else the store is asked first
+		}
 		w.ready <- t
 	}
-	g.taken = w != nil
-	g.holding = w != nil && t.handed != nil && t.handed.fresh() // else the store is asked first
 	g.unlock()
 	if w == nil {
 		t.drop()

@@ -19,7 +19,10 @@ import "time"
 // tokens are released in the background. If all of the line has left
 // meanwhile, the new token is released. A handover whose save took long is
 // confirmed by an Acquire under its token before it is used, since its lease
-// counts from before the save.
+// counts from before the save; and so is one that goes to a request which came
+// after the save was asked for, because all who were in line have left: that
+// request must not find a session that had been ended from outside before it
+// came (M15).
 //
 // Other processes get their turn all the same: after maxRow requests in a row
 // of this one, the lock is given up to the store; and if another process was
@@ -53,11 +56,14 @@ type handover struct {
 	token Token
 	rec   Record
 	asked time.Time // when the store was asked for it: its lease counts from here
+	last  uint64    // the number of who came last of those who were in line then
+	late  bool      // who gets it came later
 }
 
-// fresh reports whether the lease is as young as a renewed one would be.
+// fresh reports whether it can be used as it is: the lease is as young as a
+// renewed one would be, and nobody has ended the session before its user came.
 func (h *handover) fresh() bool {
-	return time.Since(h.asked) < h.m.cfg.LockLease/renewals
+	return !h.late && time.Since(h.asked) < h.m.cfg.LockLease/renewals
 }
 
 // row is a row of requests of this process which have had a session one after
@@ -112,14 +118,18 @@ func (r *row) end() {
 func (l *lease) offer(rec Record, created time.Time) *handover {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.gate == nil || !l.gate.hasLine() || l.row.over() {
+	if l.gate == nil || l.row.over() {
+		return nil
+	}
+	last := l.gate.inLine()
+	if last == 0 {
 		return nil
 	}
 	if l.row == nil {
 		l.row = newRow(l.m, l.key)
 	}
 	rec.Created = created
-	l.offered = &handover{m: l.m, key: l.key, token: NewToken(), rec: rec, asked: time.Now()}
+	l.offered = &handover{m: l.m, key: l.key, token: NewToken(), rec: rec, asked: time.Now(), last: last}
 	return l.offered
 }
 
@@ -138,7 +148,7 @@ func nextTurn(m *Manager, g *gate, r *row, passed *handover) turn {
 		r.end()
 		return turn{yield: r.others}
 	}
-	if r == nil && g.hasLine() {
+	if r == nil && g.inLine() > 0 {
 		r = newRow(m, g.key)
 	}
 	if r != nil {

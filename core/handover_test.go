@@ -517,6 +517,40 @@ func TestM15_AHandoverRevivesNothing(t *testing.T) {
 	})
 }
 
+// The one that the lock was passed for leaves before the save has answered, and
+// so does the session: who came after that must not get it from memory.
+func TestM15_AHandoverServesNobodyWhoCameLater(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		slow := &slowAnswer{Store: newWatched(t), late: 2 * time.Second}
+		p := start(t, slow, session.Config{})
+		id := p.stored(0)
+		r, s := p.client(id).hold(session.Exclusive)
+		key := s.StoreKey()
+		ctx, leave := context.WithCancelCause(t.Context())
+		_, left, errs := p.queue(id, 1, ctx)
+		slow.now.Store(true)
+		var ended sync.WaitGroup
+		ended.Go(func() { r.end(addOne(t, s)) })
+		time.Sleep(time.Second)
+		gone := errors.New("the client went away")
+		leave(gone)
+		left.Wait()
+		wantErr(t, "who left", errs[0], gone)
+		if err := p.Revoke(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		err := p.client(id).do(session.Exclusive, func(s *session.Session) {
+			if !s.IsNew() {
+				t.Error("a request that came after the session's end got it")
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		ended.Wait()
+	})
+}
+
 // ExecutionTimeout is each request's own.
 func TestM8_AHandoverBeginsAnExecutionAnew(t *testing.T) {
 	bubble(t, func(t *testing.T) {
