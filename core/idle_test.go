@@ -268,6 +268,41 @@ func TestM14_TouchesDelayNobody(t *testing.T) {
 	})
 }
 
+// What finds no room in the queue is told, and is not taken for done: the next
+// request of the session tries again.
+func TestM14_DroppedTouchesAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sv := newService(t, session.Config{})
+		c, key := sv.keyed()
+		time.Sleep(refresh * 2)
+		sv.faults.Next(sessiontest.OpTouch, -1, sessiontest.Fault{Kind: sessiontest.HangBefore})
+		for range 2000 { // more than fit into the queue
+			c := sv.client()
+			c.id = randomID()
+			sv.check(c.begin().end(ok200))
+		}
+		before := len(sv.events.of(session.EventBackground))
+		sv.check(c.do(session.ReadOnly, func(*session.Session) {}))
+		sv.check(c.begin().end(ok200))
+		if n := len(sv.events.of(session.EventBackground)) - before; before < 900 || n != 2 {
+			t.Errorf("told of %d and %d touches that were dropped", before, n)
+		}
+		if n := sv.log.count("touch"); n != 1 {
+			t.Errorf("logged %d times: %s", n, sv.log)
+		}
+		sv.faults.Reset()
+		time.Sleep(10 * time.Second) // those that hang give up, and the queue is worked off
+		before = sv.calls.Counts()[sessiontest.OpTouch]
+		sv.check(c.do(session.ReadOnly, func(*session.Session) {}))
+		sv.check(c.begin().end(ok200))
+		synctest.Wait()
+		if n := sv.calls.Counts()[sessiontest.OpTouch] - before; n != 2 {
+			t.Errorf("%d touches after that, want 2", n)
+		}
+		sv.lives(key, idle+refresh, idle+refresh)
+	})
+}
+
 func randomID() string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return strings.Map(func(rune) rune { return rune(alphabet[rand.N(len(alphabet))]) }, id24('x'))

@@ -84,10 +84,12 @@ func (k *keepAlive) forget(id string, why purpose) {
 	delete(r.before, h)
 }
 
-// touch extends the session's expiry some time soon, off the request's path.
-func (k *keepAlive) touch(key StoreKey) {
-	m := k.m
-	m.background.do(func(ctx context.Context) {
+// touch extends the expiry of the session of that ID, which is due for this
+// purpose, some time soon, off the request's path. If there is no room for it,
+// the session stays due.
+func (k *keepAlive) touch(id string, why purpose) {
+	m, key := k.m, storeKey(k.m.cfg.Namespace, id)
+	queued := m.background.do(func(ctx context.Context) {
 		err := m.guard(func() error {
 			return m.storeCall(ctx, "touch", func(ctx context.Context) error {
 				return m.store.Touch(ctx, key)
@@ -97,4 +99,10 @@ func (k *keepAlive) touch(key StoreKey) {
 			m.failedInBackground(ctx, err)
 		}
 	}, false)
+	if !queued {
+		k.forget(id, why)
+		m.failedInBackground(m.background.ctx, errTouchDropped)
+	}
 }
+
+var errTouchDropped = errors.New("session: background: too much work is queued, a touch was dropped: sessions that are only read may end early if that goes on")

@@ -140,7 +140,7 @@ func (s *Session) keepAlive() {
 	}
 	if s.lease == nil && rec.IdleTimeout > 0 && rec.ExpiresIn > 0 && rec.ExpiresIn < rec.IdleTimeout &&
 		rec.ExpiresIn < s.lifetimeLeft() && m.keepAlive.due(s.id, dueTouch, refresh) {
-		m.keepAlive.touch(s.key)
+		m.keepAlive.touch(s.id, dueTouch)
 	}
 	s.cookieDue = s.told > 0 && m.keepAlive.due(s.id, slideCookie, refresh)
 }

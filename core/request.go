@@ -374,7 +374,7 @@ func (rq *Request) end() (s *Session, failed bool) {
 	rq.finished = true
 	if !rq.acquiring && !rq.m.cfg.SkipKeepAliveWhenUnused && !rq.passive.Load() {
 		if id := rq.presented(); id != "" && rq.m.keepAlive.due(id, blindTouch, rq.m.cfg.RefreshInterval) {
-			rq.m.keepAlive.touch(storeKey(rq.m.cfg.Namespace, id))
+			rq.m.keepAlive.touch(id, blindTouch)
 		}
 	}
 	return nil, false
