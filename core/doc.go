@@ -1,6 +1,6 @@
 // Package session gives web services server-side sessions that only one
 // request at a time may write, across every process of the service, without a
-// thread, a connection or a timer being held while a request waits its turn.
+// thread or a connection to a database being held while a request waits its turn.
 //
 // Two requests of one user that overlap do not lose one of two updates, a
 // request in flight cannot bring a logged-out session back to life, and no

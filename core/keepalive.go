@@ -17,9 +17,9 @@ type keepAlive struct {
 
 const (
 	keepAliveShards = 16
-	// recentLimit bounds a generation of a shard: 16 × 2 × 4,096 sessions of
-	// 16 bytes are remembered at most, in a few megabytes. A session that is
-	// forgotten too early is touched once too often.
+	// recentLimit bounds a generation of a shard: 16 × 2 × 4,096 sessions
+	// are remembered at most, in a few megabytes. A session that is forgotten
+	// too early is touched once too often.
 	recentLimit = 4096
 )
 

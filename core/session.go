@@ -9,8 +9,10 @@ import (
 )
 
 // Session is a client's session, as a handler holds it between Acquire and the
-// end of its request. It is safe for concurrent use. The methods of a nil
-// *Session return ErrNoSession; those of a released one return ErrReleased.
+// end of its request. It is safe for concurrent use, but Save and Release may
+// set the cookie in the headers of the reply, which frameworks do not guard: no
+// other goroutine may call them while the handler sets headers. The methods of a
+// nil *Session return ErrNoSession; those of a released one return ErrReleased.
 // Methods without an error return a zero value in both cases, but for ID,
 // StoreKey, IsNew, Mode and Created, which outlive the release.
 type Session struct {
