@@ -12,8 +12,9 @@ import (
 // and not aborted by the end of ctx (M20); but a new or renewed session is not
 // stored once its client is gone. Errors: ErrLockLost, ErrConflict,
 // ErrRenewed, ErrTooLarge, ErrTooManySessions, ErrUnavailable,
-// ErrOutcomeUnknown, ErrReleased, ErrNoSession. After an error the changes are still there to be saved, unless
-// it is not known whether they were: then the same error comes again.
+// ErrOutcomeUnknown, ErrReleased, ErrNoSession. After an error the changes are
+// still there to be saved, unless it is not known whether they were: then the
+// same error comes again.
 func (s *Session) Save(ctx context.Context) error {
 	if err := s.lock(); err != nil {
 		return err
@@ -27,7 +28,9 @@ func (s *Session) Save(ctx context.Context) error {
 
 // Release saves the session and gives it back before the handler ends, so that
 // others can go on while it streams or computes. Changes that cannot be saved
-// are lost: errors as Save.
+// are lost: errors as Save. Only the caller is told, so check it: after a
+// deferred Release whose error is dropped, the client gets the handler's reply
+// as if they had been saved. At the end of the request nothing need be released.
 func (s *Session) Release(ctx context.Context) error {
 	if err := s.lock(); err != nil {
 		return err

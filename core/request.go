@@ -61,7 +61,7 @@ type Request struct {
 	acquiring   bool          // an acquire is under way
 	acquired    chan struct{} // closed when it is over; made by who waits for that
 	headersSent bool
-	failed      bool   // the reply is an error in place of the handler's: nothing more is stored
+	failed      bool   // the reply is an error in place of the handler's: the end stores nothing more
 	ended       bool   // Finish has begun
 	finished    bool   // Finish has returned: the exchange must not be used any more
 	cookie      func() // tells the client what was stored last; nil if there is nothing to tell
