@@ -134,8 +134,8 @@ func (s *Session) letGo(ctx context.Context, state lockState) {
 			s.cancel(ErrReleased)
 		}
 		m := s.rq.m
-		if s.untold { // nobody can use it, and it counts as one of the owner's
-			m.revokeInBackground(s.key)
+		if s.untold != (StoreKey{}) { // nobody can use it, and it counts as one of the owner's
+			m.revokeInBackground(s.untold)
 		}
 		m.inUse.leave()
 		m.observeSince(ctx, s.started, Event{Kind: EventReleased, Mode: s.mode})
@@ -183,7 +183,7 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 		s.unused = false
 	case errors.As(err, &undone):
 		err = undone.error
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrOutcomeUnknown):
+	case inDoubt(err):
 		s.unsettled = err
 	case errors.Is(err, ErrLockLost) && s.unsettled != nil:
 		err = fmt.Errorf("%w, and the save before is in doubt: %w", err, ErrOutcomeUnknown)
@@ -195,6 +195,11 @@ func (s *Session) commit(ctx context.Context, keep bool) error {
 		m.observeSince(ctx, begun, e)
 	}
 	return err
+}
+
+// inDoubt reports whether err leaves it open if a save took effect.
+func inDoubt(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOutcomeUnknown)
 }
 
 // slideCookie tells the client its ID again, if that is due. Without the lock

@@ -166,7 +166,8 @@ func (r *room) confirm(ctx, save context.Context, key StoreKey) error {
 }
 
 // revokeInBackground takes back a login whose client was not told its ID, since
-// the save failed after the session was stored. If that fails, it expires.
+// the save failed after the session was stored, or may have been. If that fails,
+// it expires.
 func (m *Manager) revokeInBackground(key StoreKey) {
 	queued := m.background.do(func(ctx context.Context) {
 		err := m.guard(func() error {
@@ -190,7 +191,7 @@ func (m *Manager) revokeInBackground(key StoreKey) {
 func (r *room) leave(ctx context.Context, err error) {
 	switch {
 	case r == nil:
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrOutcomeUnknown):
+	case inDoubt(err):
 		r.lock.stop()
 	default:
 		r.lock.release(ctx, lockHeld)

@@ -243,3 +243,30 @@ func TestOwnerLimit_TheSecondListingFails(t *testing.T) {
 		}
 	})
 }
+
+// Nor does one whose answers are lost, until nobody asks any more.
+func TestOwnerLimit_TheAnswersAreLost(t *testing.T) {
+	inLogins(t, func(t *testing.T, mode session.Mode, before bool) {
+		store := memstore.New()
+		p := start(t, store, session.Config{MaxSessionsPerOwner: 1, RefuseMoreSessions: true})
+		c := p.client("")
+		if before {
+			c.id = p.stored(1)
+		}
+		p.faults.Rule(func(c sessiontest.Call) sessiontest.Fault {
+			if c.Op == sessiontest.OpCreate && c.Key != p.OwnerLock("ada") || c.Op == sessiontest.OpSave {
+				return sessiontest.Fault{Kind: sessiontest.FailAfter}
+			}
+			return sessiontest.Fault{}
+		})
+		wantErr(t, "login", c.login(mode, false), session.ErrUnavailable)
+		synctest.Wait()
+		infos, err := store.ListOwner(t.Context(), "", "ada")
+		if err != nil || len(infos) != 0 {
+			t.Errorf("%d sessions (%v) that nobody can use", len(infos), err)
+		}
+		p.faults.Reset()
+		time.Sleep(15 * time.Second) // the owner's lock: the save may still arrive
+		wantErr(t, "the next login", p.client("").login(mode, before), nil)
+	})
+}

@@ -55,9 +55,12 @@ func (s *Session) create(ctx, save context.Context, keep bool) error {
 	}
 	if err == nil {
 		err = room.confirm(ctx, save, s.key)
-		s.untold = err != nil && !errors.Is(err, ErrTooManySessions)
 	}
 	if err != nil {
+		if saved == nil && !errors.Is(err, ErrTooManySessions) ||
+			inDoubt(saved) && room != nil && !m.cfg.AdoptExpiredID { // else the client may know the ID
+			s.untold = s.key
+		}
 		return err
 	}
 	s.wrote(rec, &s.content, true)
@@ -124,11 +127,15 @@ func (s *Session) saveLocked(ctx, save context.Context, l *lease, c *content, ow
 	}
 	if err == nil {
 		err = room.confirm(ctx, save, s.key)
-		s.untold = s.renew && err != nil && !errors.Is(err, ErrTooManySessions) // else it is taken back already
 	}
 	if err != nil {
+		if s.renew && (saved == nil && !errors.Is(err, ErrTooManySessions) || // else it is taken back already
+			inDoubt(saved) && room != nil) {
+			s.untold = key
+		}
 		return err
 	}
+	s.untold = StoreKey{}
 	s.wrote(rec, c, s.renew)
 	return nil
 }

@@ -42,7 +42,7 @@ type Session struct {
 	unused    bool                   // OnStart has run, no store knows it, and no handler has changed it
 	over      bool                   // OnEnd has it: it has ended, and is neither saved nor removed
 	told      time.Duration          // the cookieLife that the client knows of
-	untold    bool                   // the last save, a login's, gave it an ID that the client was not told
+	untold    StoreKey               // where the last save, a login's, has stored it, or may have, under an ID that the client was not told; zero: nowhere
 	unsettled error                  // why it is not known whether the last save took effect; nil if it is
 
 	ctx    context.Context // made by Context; nil before
