@@ -27,7 +27,8 @@ type writer struct {
 	status int
 	size   int // -1: nothing written yet
 
-	left atomic.Bool // the chain below New has returned
+	left   atomic.Bool // the chain below New has returned
+	closed atomic.Bool // and nobody but a goroutine that was left behind can have w
 }
 
 var _ gin.ResponseWriter = (*writer)(nil)
@@ -35,8 +36,14 @@ var _ gin.ResponseWriter = (*writer)(nil)
 // notWritten is the size of a reply that was not begun.
 const notWritten = -1
 
-// Header returns the headers of the reply.
-func (w *writer) Header() http.Header { return w.below.Header() }
+// Header returns the headers of the reply. When they are another request's, it
+// returns some that nobody sends.
+func (w *writer) Header() http.Header {
+	if w.closed.Load() {
+		return make(http.Header)
+	}
+	return w.below.Header()
+}
 
 // Unwrap returns the writer below, for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return &w.below }
@@ -44,6 +51,7 @@ func (w *writer) Unwrap() http.ResponseWriter { return &w.below }
 // WriteHeader records the status.
 func (w *writer) WriteHeader(code int) {
 	switch {
+	case w.closed.Load():
 	case w.left.Load():
 		w.outer.WriteHeader(code)
 	case code <= 0 || code == w.status:
@@ -56,11 +64,11 @@ func (w *writer) WriteHeader(code int) {
 
 // WriteHeaderNow begins the reply with the status that was recorded.
 func (w *writer) WriteHeaderNow() {
-	if w.left.Load() {
+	switch {
+	case w.closed.Load():
+	case w.left.Load():
 		w.outer.WriteHeaderNow()
-		return
-	}
-	if !w.Written() {
+	case !w.Written():
 		w.begin()
 		if w.below.Sent() {
 			w.outer.WriteHeaderNow()
@@ -99,7 +107,7 @@ func (w *writer) WriteString(s string) (int, error) {
 
 // Status returns the reply's status.
 func (w *writer) Status() int {
-	if w.left.Load() {
+	if w.passes() {
 		return w.outer.Status()
 	}
 	return w.status
@@ -107,7 +115,7 @@ func (w *writer) Status() int {
 
 // Size returns how much of the body was written; -1: the reply was not begun.
 func (w *writer) Size() int {
-	if w.left.Load() {
+	if w.passes() {
 		return w.outer.Size()
 	}
 	return w.size
@@ -143,10 +151,23 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // CloseNotify is that of the gin.ResponseWriter below, for gin.Context.Stream.
-func (w *writer) CloseNotify() <-chan bool { return w.outer.CloseNotify() }
+func (w *writer) CloseNotify() <-chan bool {
+	if w.closed.Load() {
+		return nil
+	}
+	return w.outer.CloseNotify()
+}
 
 // Pusher returns that of the gin.ResponseWriter below, nil if it has none.
-func (w *writer) Pusher() http.Pusher { return w.outer.Pusher() }
+func (w *writer) Pusher() http.Pusher {
+	if w.closed.Load() {
+		return nil
+	}
+	return w.outer.Pusher()
+}
+
+// passes reports whether what outer says of the reply counts.
+func (w *writer) passes() bool { return w.left.Load() && !w.closed.Load() }
 
 // serve runs the rest of the chain and finishes the session.
 func (w *writer) serve() {
@@ -181,12 +202,14 @@ func (w *writer) outcome(errs []*gin.Error) session.Outcome {
 }
 
 // leave takes w out of the context. Middlewares that put a writer of their own
-// around it and have left it there go on using w.
+// around it and have left it there go on using w. Else only a goroutine that was
+// left behind can have it, and Gin is going to use outer for another request.
 func (w *writer) leave() {
 	if w.left.Swap(true) || w.c.Writer != gin.ResponseWriter(w) {
 		return
 	}
 	w.c.Writer = w.outer
+	w.closed.Store(true)
 	w.below.Close()
 }
 

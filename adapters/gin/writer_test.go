@@ -133,29 +133,48 @@ func TestA3_WriterIsPutBack(t *testing.T) {
 }
 
 // TestA3_WriterLeftBehind: a goroutine that still has the writer when its
-// request is over must not write into another one's reply.
+// request is over must not write into another one's reply, nor learn of it. Gin
+// uses its contexts, and the writers in them, again.
 func TestA3_WriterLeftBehind(t *testing.T) {
 	s := newSite(t, only)
 	var left gin.ResponseWriter
+	var context, again *gin.Context
 	s.engine.GET("/leave", func(c *gin.Context) {
 		set(t, c, "new")
-		left = c.Writer
+		left, context = c.Writer, c
 		c.String(http.StatusOK, "left")
 	})
 	s.engine.GET("/next", func(c *gin.Context) {
+		again = c
+		left.Header().Set("X-Late", "of another client")
+		left.WriteHeader(http.StatusTeapot)
+		left.WriteHeaderNow()
+		if left.Status() != http.StatusOK || left.Size() != len("left") || !left.Written() {
+			t.Errorf("the writer says %d, %d, %v of its reply", left.Status(), left.Size(), left.Written())
+		}
 		for what, write := range map[string]func() error{
 			"Write":       func() error { _, err := left.Write([]byte("late")); return err },
 			"WriteString": func() error { _, err := left.WriteString("late"); return err },
 			"Flush":       func() error { return http.NewResponseController(left).Flush() },
+			"Hijack":      func() error { _, _, err := left.Hijack(); return err },
 		} {
 			if write() == nil {
 				t.Errorf("%s after the end: no error", what)
 			}
 		}
-		c.String(http.StatusOK, "next")
+		c.String(http.StatusAccepted, "next")
 	})
-	s.want(s.do("GET", "/leave"), 200, "left")
-	s.want(s.do("GET", "/next"), 200, "next")
+	for tries := 0; context == nil || context != again; tries++ { // until the pool has given the same one
+		if tries == 1000 {
+			t.Fatal("no context was used again")
+		}
+		s.want(s.do("GET", "/leave"), 200, "left")
+		got := s.do("GET", "/next")
+		s.want(got, 202, "next")
+		if late := got.Header.Get("X-Late"); late != "" {
+			t.Errorf("the next reply has a header %s", late)
+		}
+	}
 }
 
 // TestA2_HTTPHandlersBelow: http.Handlers reach the session by its request.
