@@ -106,6 +106,7 @@ func Rewrite(mgr *session.Manager) echo.MiddlewareFunc {
 			}
 			r.URL, r.RequestURI = below.URL, below.RequestURI // Echo routes by the request that it got
 			c.SetRequest(below)
+			defer w.HandBack()
 			res.Writer = w // and leaves it there: Echo's HTTPErrorHandler comes later
 			err := next(c)
 			if err == nil && !res.Committed {

@@ -34,6 +34,7 @@ func Rewrite(mgr *session.Manager) func(http.Handler) http.Handler {
 				next.ServeHTTP(w, r)
 				return
 			}
+			defer pw.HandBack()
 			next.ServeHTTP(pw, r)
 			pw.End()
 		})
@@ -41,9 +42,9 @@ func Rewrite(mgr *session.Manager) func(http.Handler) http.Handler {
 }
 
 // BeginPath is Rewrite for one request: the router must get the writer and the
-// request that it returns, and End is called when it has returned. The writer
-// is nil if there is nothing to do. It is for adapters of frameworks whose
-// handlers are not http.Handlers.
+// request that it returns, and End and HandBack are called when it has returned.
+// The writer is nil if there is nothing to do. It is for adapters of frameworks
+// whose handlers are not http.Handlers.
 func BeginPath(mgr *session.Manager, w http.ResponseWriter, r *http.Request) (*PathWriter, *http.Request) {
 	pw := &PathWriter{base: w, req: r}
 	target := r.URL.EscapedPath()
@@ -56,6 +57,7 @@ func BeginPath(mgr *session.Manager, w http.ResponseWriter, r *http.Request) (*P
 	}
 	pw.path = path
 	below := r.WithContext(ctx)
+	pw.below = below
 	if path.Rewritten() {
 		below.URL = withPath(r.URL, path.Path())
 		below.RequestURI = below.URL.RequestURI()
@@ -89,6 +91,7 @@ func withPath(u *url.URL, escaped string) *url.URL {
 type PathWriter struct {
 	base  http.ResponseWriter
 	req   *http.Request // as it came
+	below *http.Request // as the router got it
 	path  *session.PathRequest
 	begun atomic.Bool
 }
@@ -101,6 +104,11 @@ func (w *PathWriter) begin(status int) {
 
 // End is for a reply to which nothing was written: what goes out then is a 200.
 func (w *PathWriter) End() { w.begin(http.StatusOK) }
+
+// HandBack gives the request as it came the form that was read of the one that
+// the router got, and the route. Without that net/http would not remove the files
+// of a multipart form. It is called however the router has ended.
+func (w *PathWriter) HandBack() { handBack(w.req, w.below) }
 
 // Header returns the header map of the writer below.
 func (w *PathWriter) Header() http.Header { return w.base.Header() }

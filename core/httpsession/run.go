@@ -24,6 +24,7 @@ func (w *Writer) Run(handler func() session.Outcome) error {
 	// whatever goes wrong in the work of the other and in the functions of
 	// the user that it calls, the lock must not stay.
 	defer w.ensureFinished()
+	defer func() { handBack(w.came, &w.req) }()
 	returned := false
 	defer func() {
 		if !returned {
@@ -33,6 +34,14 @@ func (w *Writer) Run(handler func() session.Outcome) error {
 	err := w.finish(handler())
 	returned = true
 	return err
+}
+
+// handBack gives the request that came in what was made of the one that went on,
+// which is a copy. net/http looks there for the files of a multipart form, to
+// remove them; and middlewares outside for the form, and for the route.
+func handBack(came, gone *http.Request) {
+	came.Form, came.PostForm, came.MultipartForm = gone.Form, gone.PostForm, gone.MultipartForm
+	came.Pattern = gone.Pattern
 }
 
 // finish ends the request of a handler that returned.

@@ -20,7 +20,8 @@ import (
 // for concurrent use, but for ReadFrom beside itself.
 type Writer struct {
 	base  http.ResponseWriter
-	req   http.Request // the one that handlers see; here to save an allocation
+	came  *http.Request // as New got it
+	req   http.Request  // the one that handlers see; here to save an allocation
 	rq    *session.Request
 	fail  func(http.ResponseWriter, *http.Request, error)
 	scope scope
@@ -81,7 +82,7 @@ func Begin(mgr *session.Manager, w http.ResponseWriter, r *http.Request, fail fu
 // a part of something else, say. It returns nil if mgr serves the request
 // already: then the Writer is of no use.
 func (w *Writer) Begin(mgr *session.Manager, base http.ResponseWriter, r *http.Request, fail func(http.ResponseWriter, *http.Request, error)) *http.Request {
-	w.base, w.fail, w.endState = base, fail, through
+	w.base, w.came, w.fail, w.endState = base, r, fail, through
 	w.req.Header, w.req.TLS = r.Header, r.TLS // for the exchange
 	w.scope = scope{r.Context(), w}
 	rq, ctx := mgr.Begin(&w.scope, (*exchange)(w))
