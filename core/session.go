@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -227,6 +228,7 @@ func (s *Session) SetOwner(owner string) error {
 	if len(owner) > maxOwner {
 		return fmt.Errorf("session: SetOwner: %d bytes: at most %d are allowed", len(owner), maxOwner)
 	}
+	owner = strings.Clone(owner) // of a request whose memory is used again, perhaps (A8)
 	return s.change(func(c *content) (bool, error) {
 		changed := c.owner != owner
 		c.owner = owner
