@@ -55,7 +55,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	start, wait := time.Now(), 50*time.Millisecond
 	for {
-		s, err := openWithin(ctx, cfg, connect)
+		s, err := within(ctx, func() (*Store, error) { return open(ctx, cfg, connect) })
 		if err == nil {
 			s.closeIdle = closeIdle
 			return s, nil
@@ -84,20 +84,20 @@ func passing(err error) bool {
 	return answer.status >= 500 || answer.status == http.StatusTooManyRequests || answer.status == http.StatusRequestTimeout
 }
 
-// openWithin makes one attempt, and gives it up when ctx ends. The SDK does not:
-// it asks for the account without its caller's context.
-func openWithin(ctx context.Context, cfg Config, connect func() (*azcosmos.Client, error)) (*Store, error) {
+// within makes one attempt, and gives it up when ctx ends. The SDK does not: it
+// asks for the account without its caller's context.
+func within(ctx context.Context, attempt func() (*Store, error)) (*Store, error) {
 	type result struct {
 		s   *Store
 		err error
 	}
 	opened := make(chan result)
-	go func() { // until the attempt ends, which RequestTimeout sees to
-		s, err := open(ctx, cfg, connect)
+	go func() { // until the attempt ends, which the client's timeout sees to
+		s, err := attempt()
 		select {
 		case opened <- result{s, err}:
 		case <-ctx.Done(): // nobody waits for it any more
-			if err == nil {
+			if err == nil && s.client != nil {
 				s.client.Close()
 			}
 		}
@@ -133,6 +133,8 @@ func open(ctx context.Context, cfg Config, connect func() (*azcosmos.Client, err
 // New returns a Store on a container whose client is the caller's. The
 // container has to be there: New checks it, as Open does, and makes nothing.
 //
+// It takes no longer than ctx, though the client may go on for a while.
+//
 // The client's own retries are off for the Store's requests: a Store repeats what
 // needs it, and knows what it has repeated. A client that could not reach its
 // account remembers that for minutes: after an error, make a new one.
@@ -145,8 +147,11 @@ func New(ctx context.Context, container *azcosmos.ContainerClient, cfg Config) (
 		return nil, failed("new", err)
 	}
 	cfg.Schema = SchemaVerify
-	s := newStore(container, cfg)
-	if err := s.prepare(ctx, nil); err != nil {
+	s, err := within(ctx, func() (*Store, error) {
+		s := newStore(container, cfg)
+		return s, s.prepare(ctx, nil)
+	})
+	if err != nil {
 		return nil, failed("new", err)
 	}
 	return s, nil

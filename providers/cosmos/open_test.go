@@ -69,6 +69,39 @@ func TestOpen_HangingEnds(t *testing.T) {
 	}
 }
 
+// TestNew_HangingEnds: the same of New, whose client is the caller's.
+func TestNew_HangingEnds(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	transport := &http.Transport{DisableKeepAlives: true}
+	credential, err := azcosmos.NewKeyCredential(anyKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := azcosmos.NewClientWithKey("http://"+l.Addr().String()+"/", credential, &azcosmos.ClientOptions{
+		ClientOptions: azcore.ClientOptions{Transport: &http.Client{Transport: transport, Timeout: 5 * time.Second}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	container, err := client.NewContainer("database", "container")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err = cosmosstore.New(ctx, container, cosmosstore.Config{})
+	wantError(t, err, session.ErrUnavailable, "deadline exceeded")
+	if took := time.Since(start); took > 1500*time.Millisecond {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // TestClose_LeavesNoConnection: neither do attempts of Open that failed.
 func TestClose_LeavesNoConnection(t *testing.T) {
 	t.Parallel()
