@@ -56,6 +56,8 @@
 // New goes inside of Recovery, Logger and CORS; a timeout middleware goes
 // inside of New. Engine.Use, unlike a group's, covers requests without a route
 // too; Gin's redirects to the path with or without a trailing slash run no
-// middleware at all. Rewrite, for IDs in paths, goes around the engine. The
-// README has the table of what was tested.
+// middleware at all. Engine.HandleContext puts back the writer that the engine has
+// made: where it is used, New is for the whole engine, by Engine.Use, and what
+// wraps the writer (gzip) goes inside of it. Rewrite, for IDs in paths, goes
+// around the engine. The README has the table of what was tested.
 package ginsession

@@ -44,12 +44,14 @@ func New(mgr *session.Manager, opts ...Options) gin.HandlerFunc {
 	fail := o.fail // once, not in each request
 	return func(c *gin.Context) {
 		if o.Skip != nil && o.Skip(c) {
+			again(c)
 			return
 		}
 		w := &writer{outer: c.Writer, c: c, status: c.Writer.Status(), size: c.Writer.Size()}
 		r := w.below.Begin(mgr, (*base)(w), c.Request, fail)
 		if r == nil {
-			return // this is inside of another New(mgr)
+			again(c) // this is inside of another New(mgr)
+			return
 		}
 		c.Request, c.Writer = r, w
 		w.serve()

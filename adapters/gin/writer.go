@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
@@ -188,6 +189,40 @@ func (w *writer) serve() {
 	case w.size == 0 && !w.outer.Written():
 		w.outer.WriteHeaderNow()
 	}
+}
+
+// again is called by a New within another one. If Engine.HandleContext has sent
+// the request there, it has taken the writer of that one out of the context; and
+// when this chain has returned, the engine sends the headers. So the writer is
+// put back, and the session is stored before.
+func again(c *gin.Context) {
+	w := writerIn(httpsession.WriterOf(c.Request), c)
+	if w == nil || c.Writer == gin.ResponseWriter(w) || !isEngines(c.Writer) {
+		return
+	}
+	c.Writer = w
+	c.Next()
+	for ; w != nil; w = writerIn(w.below.Outer(), c) {
+		w.begin()
+		_ = w.below.Pass() // what could not be stored has been answered
+	}
+}
+
+// writerIn returns the writer that below is in, if c may have it; else nil.
+func writerIn(below *httpsession.Writer, c *gin.Context) *writer {
+	if below == nil {
+		return nil
+	}
+	b, ok := below.Unwrap().(*base)
+	if w := (*writer)(b); ok && w.c == c && !w.left.Load() {
+		return w
+	}
+	return nil
+}
+
+// isEngines reports whether w is a writer that the engine has made.
+func isEngines(w gin.ResponseWriter) bool {
+	return reflect.TypeOf(w) == reflect.TypeOf(new(gin.Context).Copy().Writer)
 }
 
 // outcome tells httpsession of what it cannot see: a status that was recorded

@@ -22,6 +22,23 @@ func (w *Writer) FlushError() error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err := w.pass(); err != nil {
+		return err
+	}
+	return http.NewResponseController(w.base).Flush()
+}
+
+// Pass does what FlushError does, but for the flush: what there is of the reply
+// goes on to the writer below. It is for adapters of frameworks that send headers
+// while the handler still runs.
+func (w *Writer) Pass() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pass()
+}
+
+// pass makes the reply pass, begun or not. mu is held.
+func (w *Writer) pass() error {
 	switch w.now() {
 	case fresh:
 		if err := w.start(http.StatusOK, false); err != nil {
@@ -32,10 +49,7 @@ func (w *Writer) FlushError() error {
 			return err
 		}
 	}
-	if err := w.refuses(); err != nil {
-		return err
-	}
-	return http.NewResponseController(w.base).Flush()
+	return w.refuses()
 }
 
 // Hijack stores and releases the session and takes the connection over. The

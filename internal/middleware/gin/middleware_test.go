@@ -104,3 +104,23 @@ func TestA2_CORSOnEitherSide(t *testing.T) {
 		}
 	}
 }
+
+// TestM12_GzipWithinHandleContext: a request that is sent on within the engine
+// passes gzip twice.
+func TestM12_GzipWithinHandleContext(t *testing.T) {
+	s := newSite(t, sides(func() gin.HandlerFunc { return gingzip.Gzip(gingzip.BestSpeed) })["inside"])
+	s.engine.NoRoute(func(c *gin.Context) {
+		c.Request.URL.Path = "/there"
+		s.engine.HandleContext(c)
+	})
+	s.engine.GET("/there", func(c *gin.Context) {
+		set(t, c, c.Query("note"))
+		c.String(202, "there")
+	})
+	s.want(inflate(t, s.do("GET", "/missing?note=new", "Accept-Encoding", "gzip")), 202, "there")
+	s.wantNote("new")
+	s.down()
+	s.want(inflate(t, s.do("GET", "/missing?note=lost", "Accept-Encoding", "gzip")), 503, "Service Unavailable")
+	s.faults.Reset()
+	s.wantNote("new")
+}
