@@ -316,6 +316,29 @@ func TestManyWriteRegions_AreNoticed(t *testing.T) {
 	}
 }
 
+// TestOpen_MadeAndNotSeenYet: a container that was made a moment ago is not known
+// yet in the region that is read from.
+func TestOpen_MadeAndNotSeenYet(t *testing.T) {
+	t.Parallel()
+	cfg := fresh(t)
+	var mu sync.Mutex
+	made, hidden := false, 3
+	cfg.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.HasSuffix(req.URL.Path, "/colls/"+cfg.Container) && made && hidden > 0 {
+			hidden--
+			return answered(req, http.StatusNotFound, "x-ms-substatus", "1003"), nil
+		}
+		made = made || req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/colls")
+		return http.DefaultTransport.RoundTrip(req)
+	})
+	s := open(t, cfg)
+	if err := s.Create(t.Context(), newKey(), record("content"), nobody, 0); err != nil || hidden > 0 {
+		t.Errorf("%v; the container was hidden %d times less than it should", err, hidden)
+	}
+}
+
 // identity is a Credential.
 type identity struct{}
 

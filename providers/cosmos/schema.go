@@ -21,6 +21,10 @@ var indexed = []string{"/body/owner/?", "/report/?"}
 // headerManyWriters is on requests to an account with several write regions.
 const headerManyWriters = "x-ms-cosmos-allow-tentative-writes"
 
+// errNotSeenYet is about the time until a container that was made is known in the
+// region that is read from.
+var errNotSeenYet = errors.New("the container was made and is not to be found yet")
+
 // prepare sees to it that the container is there and is what it has to be. With
 // a client it may make what is missing.
 func (s *Store) prepare(ctx context.Context, client *azcosmos.Client) error {
@@ -38,7 +42,9 @@ func (s *Store) prepare(ctx context.Context, client *azcosmos.Client) error {
 		if err := a.createContainer(client); err != nil {
 			return s.unmade(err)
 		}
-		properties, err = a.readContainer()
+		if properties, err = a.readContainer(); notThere(err) {
+			return unavailable(errNotSeenYet) // Open tries again
+		}
 	}
 	if notThere(err) {
 		return s.missing()
