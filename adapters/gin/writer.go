@@ -52,9 +52,9 @@ func (w *writer) Unwrap() http.ResponseWriter { return &w.below }
 // WriteHeader records the status.
 func (w *writer) WriteHeader(code int) {
 	switch {
-	case w.closed.Load():
-	case w.left.Load():
+	case w.passes():
 		w.outer.WriteHeader(code)
+	case w.left.Load(): // it is another request's reply by now
 	case code <= 0 || code == w.status:
 	case !w.Written():
 		w.status = code
@@ -66,9 +66,9 @@ func (w *writer) WriteHeader(code int) {
 // WriteHeaderNow begins the reply with the status that was recorded.
 func (w *writer) WriteHeaderNow() {
 	switch {
-	case w.closed.Load():
-	case w.left.Load():
+	case w.passes():
 		w.outer.WriteHeaderNow()
+	case w.left.Load():
 	case !w.Written():
 		w.begin()
 		if w.below.Sent() {
@@ -240,11 +240,13 @@ func (w *writer) outcome(errs []*gin.Error) session.Outcome {
 // around it and have left it there go on using w. Else only a goroutine that was
 // left behind can have it, and Gin is going to use outer for another request.
 func (w *writer) leave() {
-	if w.left.Swap(true) || w.c.Writer != gin.ResponseWriter(w) {
+	if w.left.Load() || w.c.Writer != gin.ResponseWriter(w) {
+		w.left.Store(true)
 		return
 	}
+	w.closed.Store(true) // first, so that w.passes never reports what is over
+	w.left.Store(true)
 	w.c.Writer = w.outer
-	w.closed.Store(true)
 	w.below.Close()
 }
 
