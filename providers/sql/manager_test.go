@@ -146,7 +146,11 @@ func TestManager_OnEnd(t *testing.T) {
 			}
 		}
 	}
-	await(2 * n / 3) // before claims get older too
+	await(2 * n / 3)
+	// Told is not yet forgotten: an end whose claim gets older too is told again.
+	eventually(t, "the ends that were told are forgotten", func() bool {
+		return query[int](t, db, "SELECT count(*) FROM "+db.table()+" WHERE reason <> 0") == 0
+	})
 	db.advance(t, 22*time.Minute)
 	await(n / 3)
 	for _, m := range processes {
