@@ -40,7 +40,7 @@ func (st *Store) Remove(ctx context.Context, key session.StoreKey, token session
 			case f.isRenewed():
 				return session.ErrRenewed
 			case !f.isLive():
-				st.wakeAgain(c, key, nil)
+				st.wake(key) // perhaps it is a repeat, and the first answer, which was lost, said that somebody waits
 				return nil
 			case token != (session.Token{}) && !f.holds(token):
 				return session.ErrLockLost
@@ -57,7 +57,11 @@ func (st *Store) forgetClaim(c *conn, key session.StoreKey, token session.Token,
 	if err != nil || claimed || reason == session.EndDelete {
 		return claimed, err
 	}
-	return c.row(st.sql.hasClaim, []any{key[:], uuid(token)}, &claimed)
+	claimed, err = c.row(st.sql.hasClaim, []any{key[:], uuid(token)}, &claimed)
+	if claimed {
+		st.wake(key) // it is a repeat: only the first answer, which was lost, said whether somebody waits
+	}
+	return claimed, err
 }
 
 // purgeBatch is how many rows are deleted in one transaction: so few that it

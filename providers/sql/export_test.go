@@ -76,6 +76,14 @@ func (st *Store) ReleaseStatement(key session.StoreKey, token session.Token) (sq
 	return st.sql.release, []any{key[:], uuid(token)}
 }
 
+// RemoveStatement is the same of Remove.
+func (st *Store) RemoveStatement(key session.StoreKey, token session.Token, reason session.EndReason) (sql string, arguments []any) {
+	if reason == session.EndDelete {
+		return st.sql.delete, []any{key[:], uuid(token)}
+	}
+	return st.sql.end, []any{key[:], uuid(token), int16(reason)}
+}
+
 // MakeWayStatement is the same of what Create does to a dead record whose end
 // is still to be reported.
 func (st *Store) MakeWayStatement(key session.StoreKey) (sql string, arguments []any) {

@@ -148,9 +148,9 @@ func (st *Store) Release(ctx context.Context, key session.StoreKey, token sessio
 
 // wakeAgain wakes those who wait for key if an earlier attempt may have given
 // it up: only its answer, which was lost, said whether somebody waits. rec is
-// what it wrote, if anything.
+// what it wrote.
 func (st *Store) wakeAgain(c *conn, key session.StoreKey, rec *session.Record) {
-	if c.repeated || rec != nil && rec.Repeat {
+	if c.repeated || rec.Repeat {
 		st.wake(key)
 	}
 }

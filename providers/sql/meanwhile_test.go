@@ -225,6 +225,16 @@ func TestS6_RepeatWakes(t *testing.T) {
 		}, func(key session.StoreKey, token session.Token) error {
 			return st.Release(limit(t, lease), key, token)
 		}},
+		{"Remove", func(key session.StoreKey, token session.Token) (string, []any) {
+			return st.RemoveStatement(key, token, session.EndDelete)
+		}, func(key session.StoreKey, token session.Token) error {
+			return st.Remove(limit(t, lease), key, token, session.EndDelete)
+		}},
+		{"Remove, abandoned", func(key session.StoreKey, token session.Token) (string, []any) {
+			return st.RemoveStatement(key, token, session.EndAbandoned)
+		}, func(key session.StoreKey, token session.Token) error {
+			return st.Remove(limit(t, lease), key, token, session.EndAbandoned)
+		}},
 	} {
 		t.Run(c.op, func(t *testing.T) {
 			key := create(t, st, "0")
