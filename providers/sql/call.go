@@ -21,6 +21,14 @@ const (
 	endGrace = 50 * time.Millisecond
 
 	firstPause = time.Millisecond // before the second attempt
+
+	// lockPatience is how long a statement waits for a row that somebody else
+	// has locked. Then it gives its connection back and is tried again, after
+	// a pause as after a failure: an open transaction that keeps rows locked
+	// could else take all connections of the pool, one for each who wants one
+	// of them, from everybody else. It is less than endGrace, so that no
+	// statement outlasts for long a caller who has left.
+	lockPatience = "30ms"
 )
 
 // conn is a connection for the statements of one attempt.
@@ -63,6 +71,7 @@ func (st *Store) callAgain(ctx context.Context, op string, last error, do func(*
 		return unavailable(op, errClosed)
 	}
 	repeated := last != nil && judge(last).ambiguous
+	begun, failures := time.Now(), 0
 	for n := 0; ; n++ {
 		err := st.attempt(ctx, repeated, do)
 		switch {
@@ -76,8 +85,17 @@ func (st *Store) callAgain(ctx context.Context, op string, last error, do func(*
 			return ended(ctx, op, err, last)
 		}
 		v := judge(err)
-		if !v.retry || n >= st.cfg.MaxRetries {
+		switch {
+		case !v.retry:
 			return unavailable(op, err)
+		case v.locked: // no failure, but a wait
+			if most := st.cfg.CommandTimeout; most > 0 && time.Since(begun) >= most {
+				return unavailable(op, err)
+			}
+		case failures >= st.cfg.MaxRetries:
+			return unavailable(op, err)
+		default:
+			failures++
 		}
 		repeated = repeated || v.ambiguous
 		last = err

@@ -32,12 +32,12 @@ import (
 //   - Statements that must be durable never travel with those that switch the
 //     wait for the disk off.
 //   - Who is held up, say by a row that somebody else keeps locked, holds up
-//     nobody for long: a batch gives up waiting for a lock after lockPatience,
-//     and when nothing returns for queuePatience, one more may be under way.
+//     nobody for long: a statement gives up waiting for a lock after
+//     lockPatience, and when nothing returns for queuePatience, one more may
+//     be under way.
 type combiner struct {
 	st    *Store
-	limit int    // statements and batches under way, before others wait
-	first string // what a batch begins with; may be empty
+	limit int // statements and batches under way, before others wait
 
 	mu      sync.Mutex
 	running int
@@ -74,14 +74,13 @@ const (
 	maxBatch      = 64       // errands
 	bigErrand     = 64 << 10 // bytes of data
 	queuePatience = 10 * time.Millisecond
-	lockPatience  = "30ms" // less than endGrace, so that a batch does not outlast who left it
 )
 
 // newCombiner returns a combiner that lets a process have as many statements
 // under way as its processors can be busy with, and enough in any case that
 // who waits for one to return does not wait for long.
-func newCombiner(st *Store, first string) *combiner {
-	return &combiner{st: st, limit: max(4, runtime.GOMAXPROCS(0)), first: first}
+func newCombiner(st *Store) *combiner {
+	return &combiner{st: st, limit: max(4, runtime.GOMAXPROCS(0))}
 }
 
 // do makes the operation op: the errand e at first, perhaps in company, and if
@@ -294,9 +293,6 @@ func (b *combiner) exchange(bt *batch) error {
 	}
 	defer db.Release()
 	var all pgx.Batch
-	if b.first != "" {
-		all.Queue(b.first)
-	}
 	for _, e := range bt.errands {
 		all.Queue(e.sql, e.args...).QueryRow(func(row pgx.Row) error {
 			err := row.Scan(e.dest...)

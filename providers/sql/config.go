@@ -70,7 +70,8 @@ type Config struct {
 	Listen ListenMode
 
 	// MaxRetries is how often an operation is tried again after a failure
-	// that may pass, such as a lost connection or a deadlock (S15). Default:
+	// that may pass, such as a lost connection or a deadlock (S15). To wait
+	// for a row that another transaction keeps locked is no failure. Default:
 	// 10. Negative: never.
 	MaxRetries int
 
@@ -80,7 +81,8 @@ type Config struct {
 	RetryInterval time.Duration
 
 	// CommandTimeout is how long an attempt may take, waiting for a
-	// connection of the pool included. The caller's context usually ends
+	// connection of the pool included, and how long an operation waits for a
+	// row that another transaction keeps locked. The caller's context usually ends
 	// earlier; this is for the others. Making or upgrading the table may take
 	// longer. Default: 30 s. Negative: no limit.
 	CommandTimeout time.Duration

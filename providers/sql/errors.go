@@ -65,6 +65,7 @@ type verdict struct {
 	retry     bool // it may pass
 	ambiguous bool // the statement may have taken effect
 	broken    bool // the connection is no good any more
+	locked    bool // somebody else has the row locked
 }
 
 // judge says what a failure means. The statements are all such that they may
@@ -94,8 +95,10 @@ func judgeState(code string) verdict {
 	switch code {
 	case "40001", "40P01": // serialization failure, deadlock
 		return verdict{retry: true}
-	case "53300", "55P03", "57P03": // too many connections, lock not available, starting up
+	case "53300", "57P03": // too many connections, starting up
 		return verdict{retry: true}
+	case "55P03": // lock not available: see lockPatience
+		return verdict{retry: true, locked: true}
 	case "57P01", "57P02", "57P05": // the server stops, or ended this session
 		return verdict{retry: true, ambiguous: true, broken: true}
 	case "25006": // read-only: after a failover this connection may lead to what is now a standby
@@ -155,6 +158,8 @@ func remedy(err error) string {
 		return "behind pgbouncer in transaction mode set default_query_exec_mode=cache_describe, and Config.Listen to ListenOff"
 	case "25006":
 		return "the database takes no writes: name the primary, or set target_session_attrs=read-write"
+	case "55P03":
+		return "another transaction keeps the session's row locked: find it in pg_stat_activity, and end it"
 	case "57014":
 		return "the server's statement_timeout is too short, or an administrator cancelled the statement"
 	}

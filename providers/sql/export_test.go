@@ -42,6 +42,13 @@ func (st *Store) Crowd() (end func()) {
 	}
 }
 
+// Crowded says whether a write that comes now waits for company.
+func (st *Store) Crowded() bool {
+	st.writes.mu.Lock()
+	defer st.writes.mu.Unlock()
+	return st.writes.running >= st.writes.limit
+}
+
 // Patience is how long who waits for company does so.
 const Patience = queuePatience
 

@@ -115,10 +115,12 @@ func TestStatementTimeout(t *testing.T) {
 	key := create(t, st, "0")
 	token := acquire(t, st, key)
 	hasty, _ := db.storeAt(t, dsn, sqlstore.Config{})
-	free := db.lockRows(t, key)
+	db.exec(t, `CREATE FUNCTION `+db.schema+`.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN PERFORM pg_sleep(30); RETURN NEW; END $$`)
+	db.exec(t, `CREATE TRIGGER dawdle BEFORE UPDATE ON `+db.table()+` FOR EACH ROW EXECUTE FUNCTION `+db.schema+`.dawdle()`)
 	ctx := limit(t, lease)
 	refused(t, "Save", hasty.Save(ctx, key, newRecord("1"), token, session.Commit{}), "the server's statement_timeout is too short")
-	free()
+	db.exec(t, `DROP TRIGGER dawdle ON `+db.table())
 	if got := data(t, hasty, key); got != "0" {
 		t.Errorf("the session is %q", got)
 	}

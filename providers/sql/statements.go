@@ -25,6 +25,9 @@ import (
 //   - Statements whose effect a crash may forget (S7) switch off the wait for
 //     the disk for themselves, in the statement: that costs no round trip,
 //     and ends with it.
+//   - In the same way those that change one row limit their wait for it, in
+//     their WHERE, which is evaluated before the row is locked: see
+//     lockPatience.
 type statements struct {
 	acquire, load, register, glance, look  string
 	create, makeWay, clear                 string
@@ -35,7 +38,7 @@ type statements struct {
 	delete, end, forgetClaim, hasClaim     string
 	claim, unclaim, purge                  string
 	listOwner, deleteOwned, endOwned, page string
-	clock, ping, notify, patience          string
+	clock, ping, notify                    string
 }
 
 // The parameters that the statements of a kind begin with, in the order in
@@ -54,7 +57,7 @@ var phrases = [][2]string{
 		expires = CASE WHEN t.idle = @idle AND t.refresh = @refresh AND t.lifetime = @lifetime
 			THEN {slid} ELSE {fresh as given} END,
 		writes = substr(@write::bytea || t.writes, 1, 64), seen = LEAST(t.seen + 1, 9)`},
-	{"{held}", `t.id = @id AND {mine} AND {live} AND {unknown}`},
+	{"{held}", `t.id = @id AND {mine} AND {live} AND {unknown} AND {patient}`},
 	{"{unknown}", `position(@write::bytea IN t.writes) = 0`},
 	// The record that moved is the row that was there, so that whoever waits
 	// for that row, to end it for instance, follows it.
@@ -94,6 +97,7 @@ var phrases = [][2]string{
 		CASE WHEN @lifetime::bigint > 0 THEN t.created + {us @lifetime} END, 'infinity')`},
 
 	{"{last suffix}", `'\xffffffffffffffff'::bytea`},
+	{"{patient}", `set_config('lock_timeout', '` + lockPatience + `', true) = '` + lockPatience + `'`},
 	{"{async}", `set_config('synchronous_commit', 'off', true) = 'off'`},
 	{"{nobody}", `'00000000-0000-0000-0000-000000000000'::uuid`},
 	{"{clock}", `clock_timestamp()`},
@@ -113,13 +117,14 @@ func newStatements(table string) *statements {
 			expires = {slid}
 			WHERE t.id = @id AND t.reason = 0 AND NOT t.moved
 			AND (t.lock_until <= {clock} AND t.expires > {clock} OR t.lock_token = @token AND {due} > {clock})
+			AND {patient}
 			RETURNING {async} AND t.woken, {clock}, t.lock_until, t.expires, {record}`, "id", "token", "lease"),
 		load: sql(`SELECT {state}, {record} FROM {table} t WHERE t.id = @id`, "id"),
 		// Marks a held lock as waited for, and says whether it is. It is not
 		// if it was given up since the statement began.
 		register: sql(`WITH w AS (
 			UPDATE {table} t SET waiting = true
-			WHERE t.id = @id AND NOT t.waiting AND t.lock_until > {clock} AND {live}
+			WHERE t.id = @id AND NOT t.waiting AND t.lock_until > {clock} AND {live} AND {patient}
 			RETURNING {state}, {async} AS registered)
 			SELECT * FROM w UNION ALL
 			SELECT {state}, t.waiting FROM {table} t WHERE t.id = @id AND NOT EXISTS (SELECT FROM w)`, "id"),
@@ -137,7 +142,7 @@ func newStatements(table string) *statements {
 				@namespace::text, c.now, c.now,
 				LEAST(CASE WHEN @idle::bigint > 0 THEN c.now + {us (@idle::bigint + @refresh::bigint)} END,
 					CASE WHEN @lifetime::bigint > 0 THEN c.now + {us @lifetime} END, 'infinity')
-			FROM (SELECT {clock} AS now OFFSET 0) c
+			FROM (SELECT {clock} AS now WHERE {patient} OFFSET 0) c
 			ON CONFLICT (id) DO UPDATE SET lock_token = EXCLUDED.lock_token, lock_at = EXCLUDED.lock_at,
 				lock_until = EXCLUDED.lock_until, waiting = false, woken = false, moved = false, reaped = false,
 				reason = 0, attempts = 0, data = EXCLUDED.data, owner = EXCLUDED.owner, events = EXCLUDED.events,
@@ -153,8 +158,8 @@ func newStatements(table string) *statements {
 			reason = CASE WHEN t.reason = 0 THEN 1 ELSE t.reason END,
 			lock_token = CASE WHEN t.reason = 0 THEN {nobody} ELSE t.lock_token END,
 			lock_until = CASE WHEN t.reason = 0 THEN '-infinity' ELSE t.lock_until END
-			WHERE t.id = @id AND t.events AND {dead}`, "id", "suffix"),
-		clear: sql(`DELETE FROM {table} t WHERE t.id = @id AND {done with}`, "id"),
+			WHERE t.id = @id AND t.events AND {dead} AND {patient}`, "id", "suffix"),
+		clear: sql(`DELETE FROM {table} t WHERE t.id = @id AND {done with} AND {patient}`, "id"),
 
 		save:     sql(`UPDATE {table} t SET {save}, {unlock} WHERE {held} RETURNING t.woken`, written...),
 		saveKeep: sql(`UPDATE {table} t SET {save}, {keep} WHERE {held} RETURNING false`, kept...),
@@ -170,37 +175,37 @@ func newStatements(table string) *statements {
 		// In the place of a token stands the write that is to be replaced.
 		swap: sql(`UPDATE {table} t SET {save}, {unlock}
 			WHERE t.id = @id AND {live} AND t.lock_until <= {clock}
-			AND substr(t.writes, 1, 8) = @token::bytea AND {unknown} RETURNING t.woken`, written...),
+			AND substr(t.writes, 1, 8) = @token::bytea AND {unknown} AND {patient} RETURNING t.woken`, written...),
 
-		release: sql(`UPDATE {table} t SET {unlock} WHERE t.id = @id AND {mine} AND {live}
+		release: sql(`UPDATE {table} t SET {unlock} WHERE t.id = @id AND {mine} AND {live} AND {patient}
 			RETURNING {async} AND t.woken`, "id", "token"),
 		// Who has claimed an ended record extends the claim.
 		extend: sql(`UPDATE {table} t SET lock_until = {clock} + {us @lease}
-			WHERE t.id = @id AND {mine} AND (t.reason <> 0 OR {live})
+			WHERE t.id = @id AND {mine} AND (t.reason <> 0 OR {live}) AND {patient}
 			RETURNING {async}`, "id", "token", "lease"),
 		extendAside: sql(`UPDATE {table} t SET lock_until = {clock} + {us @lease}
-			WHERE {aside} AND {mine} RETURNING {async}`, "id", "token", "lease"),
+			WHERE {aside} AND {mine} AND {patient} RETURNING {async}`, "id", "token", "lease"),
 		touch: sql(`WITH u AS (
 			UPDATE {table} t SET expires = {fresh}
-			WHERE t.id = @id AND {live} AND t.expires < {clock} + {us t.idle} AND t.expires < {fresh}
+			WHERE t.id = @id AND {live} AND t.expires < {clock} + {us t.idle} AND t.expires < {fresh} AND {patient}
 			RETURNING {async})
 			SELECT EXISTS (SELECT FROM u) OR {live},
 				EXISTS (SELECT FROM u) OR NOT (t.expires < {clock} + {us t.idle} AND t.expires < {fresh})
 			FROM {table} t WHERE t.id = @id`, "id"),
 
 		delete: sql(`DELETE FROM {table} t
-			WHERE t.id = @id AND (@token = {nobody} OR t.lock_token = @token) AND {live}
+			WHERE t.id = @id AND (@token = {nobody} OR t.lock_token = @token) AND {live} AND {patient}
 			RETURNING t.waiting`, "id", "token"),
 		// The lock of who ends it becomes the claim to report the end.
 		end: sql(`UPDATE {table} t SET reason = @reason, expires = '-infinity', {wake},
 			attempts = CASE WHEN @token = {nobody} THEN 0 ELSE 1 END,
 			lock_token = @token,
 			lock_until = CASE WHEN @token = {nobody} THEN '-infinity' ELSE t.lock_until END
-			WHERE t.id = @id AND (@token = {nobody} OR t.lock_token = @token) AND {live}
+			WHERE t.id = @id AND (@token = {nobody} OR t.lock_token = @token) AND {live} AND {patient}
 			RETURNING t.woken`, "id", "token", "reason"),
 		// Under the claim of a reaper any reason deletes. Under that of who
 		// ended the record only EndDelete does: the reason again is a repeat.
-		forgetClaim: sql(`DELETE FROM {table} t WHERE {claimed} AND (t.reaped OR @reason::smallint = 0)
+		forgetClaim: sql(`DELETE FROM {table} t WHERE {claimed} AND (t.reaped OR @reason::smallint = 0) AND {patient}
 			RETURNING true`, "id", "token", "reason"),
 		hasClaim: sql(`SELECT true FROM {table} t WHERE {claimed} LIMIT 1`, "id", "token"),
 
@@ -222,7 +227,7 @@ func newStatements(table string) *statements {
 		// Gives a claim back. The row may have made way since it was claimed:
 		// its last write names it all the same.
 		unclaim: sql(`UPDATE {table} t SET lock_token = {nobody}, lock_until = '-infinity', attempts = t.attempts - 1
-			WHERE {claimed} AND substr(t.writes, 1, 8) = @write::bytea RETURNING {async}`, "id", "token", "write"),
+			WHERE {claimed} AND substr(t.writes, 1, 8) = @write::bytea AND {patient} RETURNING {async}`, "id", "token", "write"),
 		purge: sql(`WITH d AS MATERIALIZED (
 			SELECT id FROM {table} t
 			WHERE t.namespace = @namespace AND NOT t.events AND t.expires <= now() AND t.lock_until <= now()
@@ -242,8 +247,6 @@ func newStatements(table string) *statements {
 		page: sql(`SELECT {info} FROM {table} t
 			WHERE t.id > @after AND t.namespace = @namespace AND t.placed <= @begun AND {live}
 			ORDER BY t.id LIMIT @limit`, "after", "namespace", "begun", "limit"),
-
-		patience: `SELECT set_config('lock_timeout', '` + lockPatience + `', true)`,
 
 		clock: sql(`SELECT {clock}`),
 		ping:  sql(`SELECT current_setting('transaction_read_only') = 'on' FROM (SELECT FROM {table} LIMIT 0) t RIGHT JOIN (SELECT 1) one ON true`),
