@@ -42,6 +42,14 @@ func (st *Store) Crowd() (end func()) {
 	}
 }
 
+// Hear has the Store find out whether db hears what is said on its channel.
+func (st *Store) Hear(ctx context.Context, db *pgx.Conn) error {
+	return st.listener.hearOneself(ctx, db)
+}
+
+// ErrDeaf is what it returns if not.
+var ErrDeaf = errDeaf
+
 // Crowded says whether a write that comes now waits for company.
 func (st *Store) Crowded() bool {
 	st.writes.mu.Lock()

@@ -22,7 +22,8 @@ type listener struct {
 }
 
 const (
-	listenTimeout = 10 * time.Second // to connect, to begin to listen, and to hear oneself
+	listenTimeout = 20 * time.Second // to connect, to begin to listen, and to hear oneself
+	hearTimeout   = 10 * time.Second // for the last of these alone: who hears nothing for so long is deaf
 	listenCheck   = 4 * time.Second  // of silence, after which the connection is tried
 	listenAnswer  = 3 * time.Second  // for that; a lease, which is the next resort, lasts longer
 	listenPause   = 5 * time.Second  // the most between two attempts to listen
@@ -85,7 +86,7 @@ func (l *listener) run() {
 func (l *listener) listen(up func()) error {
 	starting, cancel := context.WithTimeout(l.ctx, listenTimeout)
 	defer cancel()
-	taken, err := l.st.pool.Acquire(starting)
+	taken, err := l.st.connection(starting)
 	if err != nil {
 		return err
 	}
@@ -137,10 +138,12 @@ func (l *listener) hearOneself(ctx context.Context, db *pgx.Conn) error {
 	if _, err := l.st.pool.Exec(ctx, "SELECT pg_notify($1, $2)", l.channel, word); err != nil {
 		return err
 	}
+	hearing, cancel := context.WithTimeout(ctx, hearTimeout)
+	defer cancel()
 	for {
-		n, err := db.WaitForNotification(ctx)
+		n, err := db.WaitForNotification(hearing)
 		switch {
-		case err != nil && ctx.Err() != nil && l.ctx.Err() == nil:
+		case err != nil && hearing.Err() != nil && ctx.Err() == nil:
 			return errDeaf
 		case err != nil:
 			return err

@@ -110,6 +110,23 @@ func TestListen_Again(t *testing.T) {
 	}
 }
 
+// TestListen_OutOfTimeIsNotDeaf: a server that is so busy that connecting takes
+// all the time there is, is not taken for a pooler that lets nobody hear: the
+// Store would not try again for minutes.
+func TestListen_OutOfTimeIsNotDeaf(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	st, pool := db.store(t, sqlstore.Config{})
+	deaf, err := pool.Acquire(limit(t, lease))
+	must(t, err)
+	defer deaf.Release()
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	if err := st.Hear(ctx, deaf.Conn()); err == nil || errors.Is(err, sqlstore.ErrDeaf) {
+		t.Errorf("out of time: %v", err)
+	}
+}
+
 // TestListen_OnFirstNeed: no connection is spent on listening before somebody
 // waits, and then one.
 func TestListen_OnFirstNeed(t *testing.T) {
