@@ -103,6 +103,9 @@ func (st *Store) prepareSchema(ctx context.Context) (channel string, err error) 
 	if complaint != nil {
 		return "", fmt.Errorf("sqlstore: schema: %w: %w", session.ErrUnavailable, complaint)
 	}
+	if err != nil && !errors.Is(err, session.ErrUnavailable) { // the caller's time was up
+		return "", unavailable("schema", ctx.Err())
+	}
 	return channel, err
 }
 

@@ -193,3 +193,26 @@ func TestVolatile(t *testing.T) {
 		t.Errorf("the table's persistence is %q", kind)
 	}
 }
+
+// TestSchema_OutOfTime: who waits for another process that is making the table,
+// and has no more time, is told that the database is unavailable: to try again
+// helps, as it does not with a mistake in the settings.
+func TestSchema_OutOfTime(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	ctx := limit(t, lease)
+	tx, err := db.admin.Begin(ctx)
+	must(t, err)
+	defer tx.Rollback(context.Background())
+	_, err = tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('sessionstate outoftime', 0))")
+	must(t, err)
+	soon, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	st, err := sqlstore.New(soon, db.pool(t, db.dsn), sqlstore.Config{Table: db.schema + ".outoftime"})
+	if err == nil {
+		st.Close()
+	}
+	if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("New without time: %v", err)
+	}
+}
