@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/sessionstate/sessionstate/examples/services/internal/account"
 	"github.com/sessionstate/sessionstate/examples/services/internal/gateway"
 	"github.com/sessionstate/sessionstate/examples/services/internal/handover"
+	"github.com/sessionstate/sessionstate/examples/services/internal/launch"
 	"github.com/sessionstate/sessionstate/examples/services/internal/site"
 	"github.com/sessionstate/sessionstate/examples/services/internal/storefront"
 )
@@ -108,13 +110,23 @@ func runService(ctx context.Context, name string, getenv func(string) string, st
 	if err := errors.Join(s.err(), sv.err); err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	l, err := listen(ctx, addr, getenv)
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
 	defer l.Close()
 	log.Info("ready", "address", l.Addr().String())
 	return serve.Until(ctx, l, sv.server, sv.sessions, func() { log.Info("ending, after the requests that are under way") })
+}
+
+// listen listens at addr, or where the program does that has started this one.
+func listen(ctx context.Context, addr string, getenv func(string) string) (net.Listener, error) {
+	if getenv(launch.Inherited) == "" {
+		return new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	}
+	f := os.NewFile(launch.InheritedFile, "listener")
+	defer f.Close() // FileListener copies it
+	return net.FileListener(f)
 }
 
 // service is one that can be served, or err says why not.

@@ -13,15 +13,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
-	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sessionstate/sessionstate/examples/services/internal/handover"
 	"github.com/sessionstate/sessionstate/examples/services/internal/site"
 	"github.com/sessionstate/sessionstate/examples/services/internal/storefront"
-	"github.com/sessionstate/sessionstate/internal/servers/process"
 )
 
 // Options say what to run.
@@ -37,6 +37,14 @@ type Options struct {
 // process is gone, however it went.
 const WithParent = "SERVICES_WITH_PARENT"
 
+// Inherited is the environment variable that tells a service to take its
+// requests from the listener that it finds in its third file, and not to make
+// one for its address: see listen.
+const Inherited = "SERVICES_INHERITED"
+
+// InheritedFile is that file.
+const InheritedFile = 3
+
 // readyTime is how long all services may take until they are ready.
 const readyTime = time.Minute
 
@@ -46,7 +54,7 @@ const readyTime = time.Minute
 func Variables() []string {
 	return []string{
 		"ADDR", "PUBLIC_URL", "SHOP_URL", "ACCOUNT_URL", "GATEWAY_URL", "SHOP_STORE", "ACCOUNT_STORE",
-		"ACCOUNT_SIGNING_KEY", "ACCOUNT_PUBLIC_KEYS", "SHOP_SESSION_KEYS", "SHOP_LAB_DELAY", WithParent,
+		"ACCOUNT_SIGNING_KEY", "ACCOUNT_PUBLIC_KEYS", "SHOP_SESSION_KEYS", "SHOP_LAB_DELAY", WithParent, Inherited,
 	}
 }
 
@@ -111,23 +119,14 @@ func Run(ctx context.Context, o Options) (err error) {
 // plan returns the services in the order in which they start, and the address
 // that browsers take.
 func (l *launcher) plan(o Options) (list []*service, public string, err error) {
-	var ports [3]string
-	for i := range ports {
-		port, err := process.FreePort()
-		if err != nil {
+	var addresses [3]string
+	var files [3]*os.File
+	for i, addr := range []string{o.Addr, "127.0.0.1:0", "127.0.0.1:0"} {
+		if addresses[i], files[i], err = l.listen(addr); err != nil {
 			return nil, "", err
 		}
-		ports[i] = strconv.Itoa(port)
 	}
-	host, port, err := net.SplitHostPort(o.Addr)
-	if err != nil {
-		return nil, "", fmt.Errorf("-addr: %w", err)
-	}
-	if port != "0" {
-		ports[0] = port
-	}
-	gateway := net.JoinHostPort(host, ports[0])
-	account, shop := net.JoinHostPort("127.0.0.1", ports[1]), net.JoinHostPort("127.0.0.1", ports[2])
+	gateway, account, shop := addresses[0], addresses[1], addresses[2]
 	public = cmp.Or(l.getenv("PUBLIC_URL"), (&url.URL{Scheme: "http", Host: gateway}).String())
 
 	made, err := NewKeys()
@@ -150,16 +149,45 @@ func (l *launcher) plan(o Options) (list []*service, public string, err error) {
 		return slices.Contains(Variables(), name)
 	})
 	with := func(addr string, more ...string) []string {
-		return slices.Concat(base, []string{WithParent + "=1", "ADDR=" + addr, "PUBLIC_URL=" + public, "ACCOUNT_PUBLIC_KEYS=" + keys}, more)
+		return slices.Concat(base, []string{WithParent + "=1", Inherited + "=1", "ADDR=" + addr, "PUBLIC_URL=" + public, "ACCOUNT_PUBLIC_KEYS=" + keys}, more)
 	}
 	return []*service{
-		{name: site.Account, addr: account, env: with(account,
+		{name: site.Account, addr: account, listener: files[1], env: with(account,
 			"ACCOUNT_STORE="+l.accountStore, "ACCOUNT_SIGNING_KEY="+signing, "SHOP_URL=http://"+shop, "GATEWAY_URL=http://"+gateway)},
-		{name: site.Shop, addr: shop, env: with(shop,
+		{name: site.Shop, addr: shop, listener: files[2], env: with(shop,
 			"SHOP_STORE="+l.shopStore, "SHOP_SESSION_KEYS="+cmp.Or(l.getenv("SHOP_SESSION_KEYS"), made.Session),
 			"SHOP_LAB_DELAY="+l.getenv("SHOP_LAB_DELAY"), "ACCOUNT_URL=http://"+account)},
-		{name: site.Gateway, addr: gateway, env: with(gateway, "SHOP_URL=http://"+shop, "ACCOUNT_URL=http://"+account)},
+		{name: site.Gateway, addr: gateway, listener: files[0], env: with(gateway, "SHOP_URL=http://"+shop, "ACCOUNT_URL=http://"+account)},
 	}, public, nil
+}
+
+// listen takes an address for a service, which gets the listener when it is
+// started. So nobody else has the address first, be it another program that
+// was told by the system, as this one, that its port was free; and while the
+// service is started again its requests wait.
+func (l *launcher) listen(addr string) (address string, file *os.File, err error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", nil, fmt.Errorf("-addr: %w", err)
+	}
+	made, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "", nil, fmt.Errorf("%s is in use by another program: choose another address with -addr", addr)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	defer made.Close() // the file stays
+	tcp, ok := made.(*net.TCPListener)
+	if !ok {
+		return "", nil, fmt.Errorf("cannot listen: %T has no file", made)
+	}
+	if file, err = tcp.File(); err != nil {
+		return "", nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	l.listeners = append(l.listeners, file)
+	_, port, err := net.SplitHostPort(tcp.Addr().String())
+	return net.JoinHostPort(host, port), file, err
 }
 
 // await waits until the service says that it is ready.

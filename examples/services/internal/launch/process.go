@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"sync"
@@ -24,6 +25,8 @@ type launcher struct {
 	warnings                []string
 	reported                atomic.Bool
 
+	listeners []*os.File // of the services, whose addresses they keep
+
 	services []func()       // each ends a service, in the order in which they were started
 	servers  []func() error // each ends a database
 }
@@ -31,6 +34,7 @@ type launcher struct {
 // service is one of the example's.
 type service struct {
 	name, addr string
+	listener   *os.File
 	env        []string
 }
 
@@ -59,6 +63,7 @@ func (l *launcher) start(program string, sv *service, failed chan<- error) {
 	}()
 	l.services = append(l.services, func() {
 		cancel()
+		sv.listener.Close() // who comes from now on is refused, and does not wait
 		<-ended
 	})
 }
@@ -91,6 +96,7 @@ func (l *launcher) supervise(ctx context.Context, program string, sv *service) e
 func (l *launcher) runOnce(ctx context.Context, program string, sv *service) error {
 	cmd := exec.Command(program, sv.name)
 	cmd.Env = sv.env
+	cmd.ExtraFiles = []*os.File{sv.listener}              // InheritedFile
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process alone
 	log := l.out.prefixed(sv.name)
 	defer log.flush()
@@ -131,6 +137,9 @@ func (l *launcher) runOnce(ctx context.Context, program string, sv *service) err
 func (l *launcher) stop() (err error) {
 	for _, end := range slices.Backward(l.services) {
 		end()
+	}
+	for _, file := range l.listeners {
+		file.Close() // of one that was not started
 	}
 	for _, end := range slices.Backward(l.servers) {
 		err = errors.Join(err, end())
