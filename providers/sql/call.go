@@ -114,6 +114,12 @@ func (st *Store) attempt(ctx context.Context, repeated bool, do func(*conn) erro
 		return err
 	}
 	defer db.Release()
+	if err := ctx.Err(); err != nil { // too late to begin: it would soon be cut off, and the connection with it
+		if short := st.shortage(); short != nil {
+			return short
+		}
+		return err
+	}
 	err = do(&conn{db: db.Conn(), ctx: running, asked: ctx, repeated: repeated})
 	switch {
 	case err == nil:

@@ -57,6 +57,13 @@ func (st *Store) Crowded() bool {
 	return st.writes.running >= st.writes.limit
 }
 
+// Busy says whether a write is under way.
+func (st *Store) Busy() bool {
+	st.writes.mu.Lock()
+	defer st.writes.mu.Unlock()
+	return st.writes.running > 0
+}
+
 // Patience is how long who waits for company does so.
 const Patience = queuePatience
 

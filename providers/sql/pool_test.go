@@ -91,3 +91,32 @@ func TestS15_ExhaustedPoolWithoutDeadline(t *testing.T) {
 		t.Fatal("hangs")
 	}
 }
+
+// TestS14_ConnectionThatComesTooLate: who gets a connection when the time is up
+// begins nothing with it: that would be cut off soon, and the connection with it,
+// just when there are too few.
+func TestS14_ConnectionThatComesTooLate(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	st, pool := db.storeAt(t, with(db.dsn, "pool_max_conns", "1"), sqlstore.Config{})
+	key := create(t, st, "0")
+	token := acquire(t, st, key)
+	for range 5 { // the connection must come within the grace
+		taken, err := pool.Acquire(limit(t, 30*time.Second))
+		must(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		saved := make(chan error, 1)
+		go func() { // ends with ctx
+			saved <- st.Save(ctx, key, newRecord("late"), token, session.Commit{Keep: lease})
+		}()
+		eventually(t, "the save waits for a connection", func() bool { return st.Busy() })
+		cancel()
+		taken.Release()
+		if err := <-saved; !errors.Is(err, context.Canceled) {
+			t.Errorf("a save that got its connection too late: %v", err)
+		}
+		if got := data(t, st, key); got != "0" {
+			t.Fatalf("the session is %q", got)
+		}
+	}
+}
