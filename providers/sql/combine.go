@@ -35,9 +35,12 @@ import (
 //     nobody for long: a statement gives up waiting for a lock after
 //     lockPatience, and when nothing returns for queuePatience, one more may
 //     be under way.
+//   - Should this machine vanish while it sends a batch, the server, which has
+//     begun with what it got, finds out soon: see the statement missPeer.
 type combiner struct {
 	st    *Store
-	limit int // statements and batches under way, before others wait
+	limit int    // statements and batches under way, before others wait
+	first string // what a batch begins with; may be empty
 
 	mu      sync.Mutex
 	running int
@@ -79,8 +82,8 @@ const (
 // newCombiner returns a combiner that lets a process have as many statements
 // under way as its processors can be busy with, and enough in any case that
 // who waits for one to return does not wait for long.
-func newCombiner(st *Store) *combiner {
-	return &combiner{st: st, limit: max(4, runtime.GOMAXPROCS(0))}
+func newCombiner(st *Store, first string) *combiner {
+	return &combiner{st: st, limit: max(4, runtime.GOMAXPROCS(0)), first: first}
 }
 
 // do makes the operation op: the errand e at first, perhaps in company, and if
@@ -293,6 +296,9 @@ func (b *combiner) exchange(bt *batch) error {
 	}
 	defer db.Release()
 	var all pgx.Batch
+	if b.first != "" {
+		all.Queue(b.first)
+	}
 	for _, e := range bt.errands {
 		all.Queue(e.sql, e.args...).QueryRow(func(row pgx.Row) error {
 			err := row.Scan(e.dest...)

@@ -212,3 +212,36 @@ func TestBatch_OneFails(t *testing.T) {
 		end()
 	}
 }
+
+// TestBatch_GoneWithoutAWord: should a machine vanish when the server has got
+// half of a batch, the server finds out, and does not keep the sessions of that
+// half locked for as long as systems otherwise take to miss the other end.
+func TestBatch_GoneWithoutAWord(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	st, pool := db.store(t, sqlstore.Config{})
+	const settings = `concat_ws(' ', current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'))`
+	before := query[string](t, db, "SELECT "+settings)
+	db.exec(t, `CREATE TABLE `+db.schema+`.seen (settings text, over_tcp boolean)`)
+	db.exec(t, `CREATE FUNCTION `+db.schema+`.note() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN INSERT INTO `+db.schema+`.seen VALUES (`+settings+`, inet_client_addr() IS NOT NULL); RETURN NULL; END $$`)
+	db.exec(t, `CREATE TRIGGER note AFTER INSERT OR UPDATE ON `+db.table()+` FOR EACH ROW EXECUTE FUNCTION `+db.schema+`.note()`)
+	end := st.Crowd()
+	key := create(t, st, "0")
+	must(t, st.Save(limit(t, lease), key, newRecord("1"), acquire(t, st, key), session.Commit{}))
+	end()
+	if tcp := query[bool](t, db, "SELECT bool_and(over_tcp) FROM "+db.schema+".seen"); !tcp {
+		t.Skip("the server is not reached by TCP, where the other end's death is no secret")
+	}
+	if got := query[string](t, db, "SELECT string_agg(settings, ', ') FROM "+db.schema+".seen"); got != "5 5 2, 5 5 2, 5 5 2" {
+		t.Errorf("in batches that create, acquire and save: %s", got)
+	}
+	for _, c := range pool.AcquireAllIdle(limit(t, lease)) {
+		var after string
+		must(t, c.QueryRow(limit(t, lease), "SELECT "+settings).Scan(&after))
+		if after != before {
+			t.Errorf("a connection is left with %s instead of %s", after, before)
+		}
+		c.Release()
+	}
+}

@@ -119,21 +119,17 @@ func TestLockedRow_KeepsNoConnections(t *testing.T) {
 func TestLockedRow_IsNamed(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	st, pool := db.store(t, sqlstore.Config{CommandTimeout: 300 * time.Millisecond})
+	st, _ := db.store(t, sqlstore.Config{CommandTimeout: 3 * time.Second})
 	key := create(t, st, "0")
 	token := acquire(t, st, key)
 	db.lockRows(t, key)
 	const remedy = "another transaction keeps the session's row locked"
-	opened := pool.Stat().NewConnsCount()
 	refused(t, "Save", st.Save(context.Background(), key, newRecord("1"), token, session.Commit{}), remedy)
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	err := st.Save(ctx, key, newRecord("1"), token, session.Commit{})
 	refused(t, "Save", err, remedy)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Save does not say that time is up: %v", err)
-	}
-	if made := pool.Stat().NewConnsCount() - opened; made > 0 {
-		t.Errorf("that has cost %d connections", made)
 	}
 }

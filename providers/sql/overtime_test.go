@@ -11,7 +11,7 @@ import (
 // nothing hangs would stay for good, and batches would form later and later.
 func TestCombiner_OvertimeAddsNoPlaceForNobody(t *testing.T) {
 	full := func(st *Store) *combiner {
-		b := newCombiner(st)
+		b := newCombiner(st, "")
 		for range b.limit {
 			if b.enqueue(&errand{}) {
 				t.Fatal("a statement waits though there is a place")

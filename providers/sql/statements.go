@@ -38,7 +38,7 @@ type statements struct {
 	delete, end, forgetClaim, hasClaim     string
 	claim, unclaim, purge                  string
 	listOwner, deleteOwned, endOwned, page string
-	clock, ping, notify                    string
+	clock, ping, notify, missPeer          string
 }
 
 // The parameters that the statements of a kind begin with, in the order in
@@ -247,6 +247,15 @@ func newStatements(table string) *statements {
 		page: sql(`SELECT {info} FROM {table} t
 			WHERE t.id > @after AND t.namespace = @namespace AND t.placed <= @begun AND {live}
 			ORDER BY t.id LIMIT @limit`, "after", "namespace", "begun", "limit"),
+
+		// For a transaction that the server begins before it has received all of
+		// it. If the other end goes without a word then, its machine or the
+		// network being cut off, the rows that it has changed stay locked
+		// until the server's system misses it: here in 15 seconds, by default
+		// in two hours. No timeout of the server's ends the wait for the rest
+		// of a message.
+		missPeer: `SELECT set_config('tcp_keepalives_idle', '5', true), set_config('tcp_keepalives_interval', '5', true),
+			set_config('tcp_keepalives_count', '2', true)`,
 
 		clock: sql(`SELECT {clock}`),
 		ping:  sql(`SELECT current_setting('transaction_read_only') = 'on' FROM (SELECT FROM {table} LIMIT 0) t RIGHT JOIN (SELECT 1) one ON true`),

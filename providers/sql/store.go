@@ -77,7 +77,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error)
 	}
 	st := &Store{pool: pool, cfg: cfg, sql: newStatements(cfg.Table)}
 	st.ctx, st.cancel = context.WithCancel(context.Background())
-	st.reads, st.locks, st.writes = newCombiner(st), newCombiner(st), newCombiner(st)
+	st.reads, st.locks, st.writes = newCombiner(st, ""), newCombiner(st, st.sql.missPeer), newCombiner(st, st.sql.missPeer)
 	channel, err := st.prepareSchema(ctx)
 	if err != nil {
 		st.cancel()
