@@ -97,7 +97,7 @@ var phrases = [][2]string{
 		CASE WHEN @lifetime::bigint > 0 THEN t.created + {us @lifetime} END, 'infinity')`},
 
 	{"{last suffix}", `'\xffffffffffffffff'::bytea`},
-	{"{patient}", `set_config('lock_timeout', '` + lockPatience + `', true) = '` + lockPatience + `'`},
+	{"{patient}", `set_config('lock_timeout', '` + lockPatience + `', true) IS NOT NULL`},
 	{"{async}", `set_config('synchronous_commit', 'off', true) = 'off'`},
 	{"{nobody}", `'00000000-0000-0000-0000-000000000000'::uuid`},
 	{"{clock}", `clock_timestamp()`},
