@@ -49,7 +49,7 @@ help: ## list the targets
 	@printf 'make TARGET, where TARGET is one of\n\n'
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 15
 
-test: build vet rules rehearse lint race browser ## prove the project: the seven that follow
+test: build vet rules rehearse lint race browser ## prove the project: build, vet, rules, rehearse, lint, race and browser
 	@printf '\nAll is well.\n'
 
 build: ## compile every package of every module
