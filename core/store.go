@@ -288,8 +288,8 @@ type Watcher interface {
 	//
 	// A store that wakes only if somebody was registered to be woken, by
 	// Acquire or Load, lets the requests of one process see that another one
-	// waits, and let it go first now and then. stop ends the watch, may be called more than once, and
-	// must be called.
+	// waits, and let it go first now and then. stop ends the watch, may be
+	// called more than once, and must be called.
 	Watch(key StoreKey) (wake <-chan struct{}, stop func())
 }
 

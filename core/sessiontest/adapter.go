@@ -95,7 +95,7 @@ type AdapterWant struct {
 	Store func(testing.TB) session.Store
 }
 
-// RunAdapter proves that an adapter keeps the rules M10 to M16, M19 to M23 and
+// RunAdapter proves that an adapter keeps the rules M10 to M17, M19 to M22 and
 // A1 to A11, and that with it M1 to M4 and M6 hold, on real servers of its
 // framework, driven over loopback by real clients. Every subtest is named by
 // the rule that it proves, as in "M12/no reply while the store hangs".

@@ -27,7 +27,7 @@
 //	sessiontest.Want{Bubble: true}
 //
 // Every subtest is named by the rule that it proves, as in
-// "S5/a lapsed token still saves", or by the optional interface. So
+// "S5/a lapsed token still holds", or by the optional interface. So
 //
 //	go test -run 'TestStore/S5'
 //
