@@ -28,7 +28,8 @@ type Config struct {
 
 	// RefreshInterval is how often the expiry of a session in use is written
 	// at most: a session lives between IdleTimeout and IdleTimeout +
-	// RefreshInterval after its last use (M14). Default: IdleTimeout / 20.
+	// RefreshInterval after its last use (M14). Default: IdleTimeout / 20, or
+	// 1 minute if that is off.
 	RefreshInterval time.Duration
 
 	// RequestQueueLimit is how many requests of one session may wait in this
