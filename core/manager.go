@@ -41,8 +41,8 @@ type Manager struct {
 // New returns a Manager that keeps its sessions in store. It copies cfg, fills
 // in the defaults and checks it: an error names the field, its value and what
 // is allowed, or what the store cannot do. It arms a timer that removes what
-// has expired every ReapInterval, and has OnEnd told; Close stops it. The store stays the caller's: close it after
-// the Manager.
+// has expired every ReapInterval, and has OnEnd told; Close stops it. The store
+// stays the caller's: close it after the Manager.
 func New(store Store, cfg Config) (*Manager, error) {
 	if store == nil {
 		return nil, errors.New("session: New: store is nil: pass one, for instance memstore.New()")
@@ -184,11 +184,12 @@ func (m *Manager) Ping(ctx context.Context) error {
 	return m.storeCall(ctx, "ping", m.pinger.Ping)
 }
 
-// Close stops what New started, waits until the sessions in use are released
-// and the background's work is done, OnEnd for what this process has claimed
-// included, and, if it has ended sessions that nobody has claimed, for one batch
-// more, and refuses further ones with ErrUnavailable. Call it after the HTTP server's Shutdown. If ctx ends first,
-// Close gives up waiting and returns its error. It does not close the store.
+// Close stops what New started and refuses further sessions with
+// ErrUnavailable. It waits until the sessions in use are released and the
+// background's work is done: OnEnd for what this process has claimed and, if it
+// has ended sessions that nobody has claimed, for one batch more. Call it after
+// the HTTP server's Shutdown. If ctx ends first, Close gives up waiting and
+// returns ctx's error. It does not close the store.
 func (m *Manager) Close(ctx context.Context) error {
 	err := cmp.Or(m.reaper.stop(ctx), m.inUse.close(ctx))
 	ending := m.ends.close(ctx) // after the requests, whose ends it waits for
