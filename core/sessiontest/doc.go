@@ -54,7 +54,13 @@
 // # Tests of handlers
 //
 // [Context] gives a test a context with an acquired session in memory, so that
-// a handler, or what it calls, can be tested without HTTP.
+// a handler, or what it calls, can be tested without HTTP:
+//
+//	ctx := sessiontest.Context(t, map[string]any{"user": "ada"})
+//	account(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/account", nil))
+//
+// docs/testing.md shows more: the whole service, time that passes, a store that
+// fails.
 //
 // # Counting calls
 //
