@@ -273,7 +273,8 @@ func (m *Manager) storeCall(ctx context.Context, what string, call func(context.
 		return fmt.Errorf("session: %s: %w", what, end)
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, errStoreTimeout)
+		// Not wrapped: it is not the request's context that has ended.
+		return fmt.Errorf("%w: %s: %w (%v)", ErrUnavailable, what, errStoreTimeout, err) //nolint:errorlint // for that reason
 	}
 	return fmt.Errorf("session: %s: %w", what, err)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -164,6 +165,26 @@ func TestM19_StoreDown(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What a store says of a call that StoreTimeout has ended is for the operator,
+// and does not make it the request's context that has ended.
+func TestM19_AStoreSaysWhyItDidNotAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := start(t, busy{memstore.New()}, session.Config{})
+		err := p.client(p.stored(0)).try(session.Exclusive, func(*session.Session) {})
+		if !errors.Is(err, session.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(fmt.Sprint(err), "all connections are in use") {
+			t.Error(err)
+		}
+	})
+}
+
+// busy has no connection for anybody.
+type busy struct{ session.Store }
+
+func (busy) Acquire(ctx context.Context, _ session.StoreKey, _ session.Token, _ time.Duration) (session.Record, error) {
+	<-ctx.Done()
+	return session.Record{}, fmt.Errorf("all connections are in use: %w", ctx.Err())
 }
 
 // The store goes down while requests hold and wait.

@@ -38,10 +38,15 @@ func (w *Writer) Run(handler func() session.Outcome) error {
 
 // handBack gives the request that came in what was made of the one that went on,
 // which is a copy. net/http looks there for the files of a multipart form, to
-// remove them; and middlewares outside for the form, and for the route.
+// remove them; and middlewares outside for the form, and for the route. What is
+// the same stays untouched: others may be reading it.
 func handBack(came, gone *http.Request) {
-	came.Form, came.PostForm, came.MultipartForm = gone.Form, gone.PostForm, gone.MultipartForm
-	came.Pattern = gone.Pattern
+	if gone.Form != nil || gone.MultipartForm != nil {
+		came.Form, came.PostForm, came.MultipartForm = gone.Form, gone.PostForm, gone.MultipartForm
+	}
+	if came.Pattern != gone.Pattern {
+		came.Pattern = gone.Pattern
+	}
 }
 
 // finish ends the request of a handler that returned.

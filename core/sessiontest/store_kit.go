@@ -22,7 +22,7 @@ const (
 )
 
 const (
-	slack       = 2 * time.Second  // by how much a time may be off: a database's clock runs on
+	slack       = 2 * time.Second  // by how much a time may be off that a quick check finds: a database's clock runs on
 	callTimeout = 30 * time.Second // the most that a call may take when nothing is wrong
 	wakeTimeout = 5 * time.Second  // the most that a wake may take
 	turnTimeout = 20 * time.Second // the most that a turn among many waiters may take
@@ -45,6 +45,10 @@ type kit struct {
 	namespace string
 
 	here, there caller // Store and Second
+
+	mu       sync.Mutex
+	begun    time.Time
+	advanced time.Duration // for how much of the time since then Advance slept; under mu
 }
 
 func newKit(t testing.TB, h Harness, want Want) *kit {
@@ -52,7 +56,27 @@ func newKit(t testing.TB, h Harness, want Want) *kit {
 	if h.Store == nil || h.Second == nil || h.Advance == nil {
 		t.Fatal("sessiontest: Harness needs Store, Second and Advance")
 	}
-	return &kit{t, h, want, "kit-" + rand.Text(), caller{h.Store}, caller{h.Second}}
+	k := &kit{
+		TB: t, Harness: h, want: want, namespace: "kit-" + rand.Text(),
+		here: caller{h.Store}, there: caller{h.Second}, begun: time.Now(),
+	}
+	k.Advance = func(d time.Duration) {
+		begun := time.Now()
+		h.Advance(d)
+		if time.Since(begun) >= d { // in a bubble it is no more than time that passes
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.advanced += d
+		}
+	}
+	return k
+}
+
+// elapsed returns how long the check has run, which on a busy machine is long.
+func (k *kit) elapsed() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return time.Since(k.begun) - k.advanced
 }
 
 // both returns the two stores, for what must hold at either.
@@ -84,7 +108,7 @@ func (k *kit) expect(err error, what string, wanted ...error) {
 // wantNear reports a duration that is not about what it should be.
 func (k *kit) wantNear(what string, got, want time.Duration) {
 	k.Helper()
-	if d := got - want; d < -slack || d > slack {
+	if d, off := got-want, slack+k.elapsed(); d < -off || d > off {
 		k.Errorf("%s is %v, want about %v", what, got, want)
 	}
 }
