@@ -108,10 +108,6 @@ func open(t testing.TB, cfg cosmosstore.Config) *cosmosstore.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(s.Close)
 	return s
 }

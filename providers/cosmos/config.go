@@ -45,8 +45,8 @@ type Config struct {
 	Database, Container string
 
 	// Schema says what Open does where database or container are missing.
-	// Default: Create with a Key, Verify with a Credential.
-	Schema Schema
+	// Default: SchemaCreate with a Key, SchemaVerify with a Credential.
+	Schema SchemaMode
 
 	// OfferThroughput is the throughput, in request units per second, of a
 	// container that Open makes; at least 400. Default: 0, that of the
@@ -112,14 +112,14 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Schema says what Open does where database or container are missing.
-type Schema uint8
+// SchemaMode says what Open does where database or container are missing.
+type SchemaMode uint8
 
 // What Open does.
 const (
-	SchemaDefault Schema = iota // SchemaCreate with a Key, SchemaVerify with a Credential
-	SchemaCreate                // make them
-	SchemaVerify                // say what is missing, and how to make it
+	SchemaDefault SchemaMode = iota // SchemaCreate with a Key, SchemaVerify with a Credential
+	SchemaCreate                    // make them
+	SchemaVerify                    // say what is missing, and how to make it
 )
 
 // The defaults of Config.

@@ -2,7 +2,6 @@ package cosmosstore_test
 
 import (
 	"context"
-	"errors"
 	"log"
 	"os"
 	"time"
@@ -34,10 +33,11 @@ func start(ctx context.Context) (*session.Manager, func(), error) {
 	}
 	sessions, err := session.New(store, session.Config{})
 	if err != nil {
-		return nil, nil, errors.Join(err, store.Close())
+		store.Close()
+		return nil, nil, err
 	}
 	return sessions, func() {
 		_ = sessions.Close(context.Background())
-		_ = store.Close()
+		store.Close()
 	}, nil
 }

@@ -166,12 +166,11 @@ func newStore(container *azcosmos.ContainerClient, cfg Config) *Store {
 
 // Close closes what Open has opened; a container that was given to New stays
 // the caller's. No other method may be called any more.
-func (s *Store) Close() error {
+func (s *Store) Close() {
 	if s.client != nil {
 		s.client.Close()
 		s.closeIdle()
 	}
-	return nil
 }
 
 // transport returns a transport as the settings say.

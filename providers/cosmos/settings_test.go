@@ -177,6 +177,6 @@ func TestSettings_MaxConnections(t *testing.T) {
 		if got := server.most(); got > most || given < 0 && got < 4 {
 			t.Errorf("with MaxConnections %d there were %d at once", given, got)
 		}
-		_ = s.Close()
+		s.Close()
 	}
 }

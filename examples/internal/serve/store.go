@@ -42,7 +42,7 @@ func OpenStore(ctx context.Context, variable, name string) (store session.Store,
 		if err != nil {
 			return nil, nil, err
 		}
-		return st, func() { _ = st.Close() }, nil
+		return st, st.Close, nil
 	case isURL: // what follows may be a password
 		return nil, nil, fmt.Errorf("%s begins with %q, which is no store. It says where the sessions are:%s", variable, scheme+"://", StoreHelp)
 	}

@@ -105,7 +105,7 @@ func openContainer(tb testing.TB, account string) (*cosmosstore.Store, cosmossto
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		_ = store.Close()
+		store.Close()
 		dropContainer(tb, config)
 	})
 	return store, config

@@ -56,7 +56,7 @@ func openStore(ctx context.Context, o *options) (*opened, error) {
 		if err != nil {
 			return nil, err
 		}
-		st.Store, st.close = cosmos, func() { _ = cosmos.Close() }
+		st.Store, st.close = cosmos, cosmos.Close
 	default:
 		return nil, fmt.Errorf("-store %s: there is no such store", o.store)
 	}
