@@ -40,6 +40,7 @@ type stage struct {
 	marks   []mark
 	crashes []span // when the database was crashed
 	samples []sample
+	holders int // processes that were halted while one of their requests held the hot session
 }
 
 // mark is one thing that was done.
@@ -52,6 +53,17 @@ func (st *stage) note(format string, args ...any) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.marks = append(st.marks, mark{wire.Now(), fmt.Sprintf(format, args...)})
+}
+
+// noteHolder counts a process that has just been halted, if it held the hot
+// session then.
+func (st *stage) noteHolder(p *process) {
+	if !p.holdsHot() {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.holders++
 }
 
 // noteCrash notes that the database may have crashed, and forgotten locks, since

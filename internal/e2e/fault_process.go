@@ -33,8 +33,10 @@ func killProcesses(ctx context.Context, st *stage, rng *rand.Rand) error {
 			victims = []int{slot}
 		}
 		for _, slot := range victims {
-			st.note("SIGKILL for %s", st.fleet.slots[slot].name)
+			p := st.fleet.slots[slot]
+			st.note("SIGKILL for %s", p.name)
 			st.fleet.kill(slot)
+			st.noteHolder(p)
 		}
 		pause(ctx, upTo(rng, st.set.lease/2))
 		for _, slot := range victims {
@@ -67,11 +69,13 @@ func haltProcesses(ctx context.Context, st *stage, rng *rand.Rand, frozen bool) 
 		if slot < 0 {
 			slot = rng.IntN(st.set.processes)
 		}
-		st.note("%s for %s", what, st.fleet.slots[slot].name)
+		p := st.fleet.slots[slot]
+		st.note("%s for %s", what, p.name)
 		resume := st.fleet.stop(slot, frozen)
+		st.noteHolder(p)
 		pause(context.WithoutCancel(ctx), between(rng, st.set.lease+st.set.lease/4, 2*st.set.lease))
 		resume()
-		st.note("SIGCONT for %s", st.fleet.slots[slot].name)
+		st.note("SIGCONT for %s", p.name)
 	}
 }
 

@@ -176,10 +176,10 @@ func (st *stage) watch(ctx context.Context, count *counts) {
 		case <-ctx.Done():
 		}
 		st.mu.Lock()
-		faults := len(st.marks)
+		faults, holders := len(st.marks), st.holders
 		st.mu.Unlock()
 		least := &st.set.least
-		if time.Since(begun) >= st.set.time && count.confirmed.Load() >= int64(least.confirmed) && faults >= least.faults {
+		if time.Since(begun) >= st.set.time && count.confirmed.Load() >= int64(least.confirmed) && faults >= least.faults && holders >= least.holders {
 			return
 		}
 		if time.Since(said) >= 10*time.Second {

@@ -60,10 +60,18 @@ func goalsOf(r row) goals {
 	case r.store == wire.Memory, r.fault.name == faultCrash, r.fault.name == faultDisk:
 		g.faults = 4
 	}
+	if haltsHolders(r.store, r.fault.name) {
+		g.holders = 2
+	}
 	if r.fault.name == faultNone || r.store == wire.Memory && r.fault.name == faultNetwork { // whose faults are counted by call
 		g.faults = 0
 	}
 	return g
+}
+
+// haltsHolders reports whether a fault halts processes that others wait for.
+func haltsHolders(store, fault string) bool {
+	return store == wire.PostgreSQL && (fault == faultKill || fault == faultStop || fault == faultPause)
 }
 
 // enough checks that a run has seen what it is for: one in which nothing
@@ -80,7 +88,7 @@ func enough(t *testing.T, res *result) {
 		if res.confirmed < res.operations/2 {
 			t.Errorf("only %d operations of %d were confirmed, though nothing went wrong", res.confirmed, res.operations)
 		}
-	case (set.mode == faultKill || set.mode == faultStop || set.mode == faultPause) && set.store == wire.PostgreSQL:
+	case haltsHolders(set.store, set.mode):
 		if res.haltedHolders == 0 {
 			t.Error("no process was halted while it held a session that somebody waited for")
 		}

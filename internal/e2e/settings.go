@@ -35,6 +35,7 @@ type settings struct {
 // take longer than a quiet one to see it.
 type goals struct {
 	confirmed, faults int
+	holders           int           // processes halted while they held the hot session
 	within            time.Duration // how long to wait for that
 }
 
