@@ -28,15 +28,20 @@ func (s *Session) Save(ctx context.Context) error {
 
 // Release saves the session and gives it back before the handler ends, so that
 // others can go on while it streams or computes. Changes that cannot be saved
-// are lost: errors as Save. Only the caller is told, so check it: after a
-// deferred Release whose error is dropped, the client gets the handler's reply
-// as if they had been saved. At the end of the request nothing need be released.
+// are lost: errors as Save. Unless the session is acquired again, a reply that
+// has not begun by then, and has no status from 400 on, becomes an error reply,
+// so that a Release whose error is dropped, a deferred one perhaps, hides nothing
+// from the client (M12).
 func (s *Session) Release(ctx context.Context) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
-	return s.commitAndLetGo(ctx)
+	err := s.commitAndLetGo(ctx)
+	if err != nil {
+		s.rq.noteLost(err)
+	}
+	return err
 }
 
 // hasChanges reports whether there is something that a release would store.

@@ -92,6 +92,66 @@ func TestM12_FailureBeforeTheReplyGivesNoCookie(t *testing.T) {
 	})
 }
 
+// What a Release could not store is not hidden by a reply that says that all is
+// well, whatever becomes of the Release's error; unless the session is acquired
+// again.
+func TestM12_WhatAReleaseHasLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		reply func(*request) error
+		want  error
+	}{
+		"200":      {func(r *request) error { return r.end(ok200) }, session.ErrUnavailable},
+		"unknown":  {func(r *request) error { return r.end(session.Outcome{}) }, session.ErrUnavailable},
+		"redirect": {func(r *request) error { return r.end(session.Outcome{Status: 303}) }, session.ErrUnavailable},
+		"404":      {func(r *request) error { return r.end(session.Outcome{Status: 404}) }, nil},
+		"503":      {func(r *request) error { return r.end(session.Outcome{Status: 503}) }, nil},
+		"panic":    {func(r *request) error { return r.end(session.Outcome{Panicked: true}) }, nil},
+		"early": {func(r *request) error {
+			err := r.BeforeReply(r.ctx, ok200)
+			wantIs(t, r.end(session.Outcome{Status: 503}), nil)
+			return err
+		}, session.ErrUnavailable},
+		"early 404": {func(r *request) error {
+			wantIs(t, r.BeforeReply(r.ctx, session.Outcome{Status: 404}), nil)
+			return r.end(session.Outcome{Status: 404})
+		}, nil},
+		"hijacked": {func(r *request) error {
+			err := r.BeforeHijack(r.ctx, session.Outcome{Status: 101})
+			wantIs(t, r.end(session.Outcome{Status: 503}), nil)
+			return err
+		}, session.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, writeModes, func(t *testing.T, mode session.Mode) {
+				sv := newService(t, session.Config{})
+				sv.faults.Next(sessiontest.OpAny, -1, down)
+				r := sv.client().begin()
+				s := r.acquire(mode)
+				sv.check(countKey.Set(s, 1))
+				wantIs(t, s.Release(r.ctx), session.ErrUnavailable)
+				wantIs(t, c.reply(r), c.want)
+				r.noCookie()
+				sv.stored(0)
+			})
+		})
+	}
+	inBubble(t, writeModes, func(t *testing.T, mode session.Mode) {
+		sv := newService(t, session.Config{})
+		c := sv.visitor()
+		r := c.begin()
+		s := r.acquire(mode)
+		sv.check(countKey.Set(s, 2))
+		sv.faults.Next(sessiontest.OpAny, -1, down)
+		wantIs(t, s.Release(r.ctx), session.ErrUnavailable)
+		sv.reset()
+		s = r.acquire(mode)
+		sv.check(countKey.Set(s, 3))
+		sv.check(s.Release(r.ctx))
+		sv.check(r.end(ok200))
+		c.count(3)
+	})
+}
+
 // An answer that got lost is no failure: the repeat finds what was stored.
 func TestM12_LostAnswers(t *testing.T) {
 	inBubble(t, writeModes, func(t *testing.T, mode session.Mode) {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,9 @@ func (o Outcome) Failed() bool {
 	return o.Panicked || o.Status >= 500 || o.Err != nil && o.Status < 400
 }
 
+// isError reports whether the reply tells the client of an error.
+func (o Outcome) isError() bool { return o.Status >= 400 }
+
 // Request is the part of one HTTP request in a Manager's work. It is for
 // adapters: handlers have no use for it. The order of calls is Begin; then
 // NeedsCommit and BeforeReply when the reply's headers are about to go out
@@ -60,6 +64,7 @@ type Request struct {
 	session     *Session      // the last one acquired; nil if none
 	acquiring   bool          // an acquire is under way
 	acquired    chan struct{} // closed when it is over; made by who waits for that
+	lost        error         // why what the session was released with could not be stored; nil once it is acquired again
 	headersSent bool
 	failed      bool   // the reply is an error in place of the handler's: the end stores nothing more
 	ended       bool   // Finish has begun
@@ -166,7 +171,7 @@ func (rq *Request) endAcquire(s *Session) (ended bool) {
 		rq.acquired = nil
 	}
 	if s != nil && !rq.ended {
-		rq.session = s
+		rq.session, rq.lost = s, nil
 	}
 	return rq.ended
 }
@@ -298,17 +303,17 @@ func (rq *Request) BeforeHijack(ctx context.Context, out Outcome) error {
 // goroutine of the handler must not renew and save the session in between,
 // since its client would not be told.
 func (rq *Request) beforeHeaders(out Outcome, commit func(*Session) error) error {
-	s := rq.inHandOrSent()
+	s, err := rq.inHandOrSent(out)
 	if s == nil {
-		return nil
+		return err
 	}
 	discard := rq.m.cfg.Discard(out)
 	if s.lock() != nil { // released meanwhile: nothing is left to be stored
-		rq.headersDecided(nil)
-		return nil
+		err = rq.lostBehind(out)
+		rq.headersDecided(err)
+		return err
 	}
 	defer s.mu.Unlock()
-	var err error
 	if s.abandoned || !discard {
 		err = commit(s)
 	}
@@ -317,15 +322,37 @@ func (rq *Request) beforeHeaders(out Outcome, commit func(*Session) error) error
 }
 
 // inHandOrSent returns the session that is acquired and not released. If there
-// is none, the headers count as sent from then on.
-func (rq *Request) inHandOrSent() *Session {
+// is none, the headers count as sent from then on, unless there is an error.
+func (rq *Request) inHandOrSent(out Outcome) (*Session, error) {
 	rq.mu.Lock()
 	defer rq.mu.Unlock()
-	if rq.session == nil || rq.session.isReleased() {
-		rq.headersSent = true
+	if rq.session != nil && !rq.session.isReleased() {
+		return rq.session, nil
+	}
+	if rq.lost != nil && !out.isError() {
+		rq.failed = true
+		return nil, rq.lost
+	}
+	rq.headersSent = true
+	return nil, nil
+}
+
+// noteLost notes that changes were lost with a Release.
+func (rq *Request) noteLost(err error) {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	rq.lost = err
+}
+
+// lostBehind returns why changes were lost with a Release, if the reply would
+// not let the client know that something went wrong.
+func (rq *Request) lostBehind(out Outcome) error {
+	rq.mu.Lock()
+	defer rq.mu.Unlock()
+	if out.isError() {
 		return nil
 	}
-	return rq.session
+	return rq.lost
 }
 
 // headersDecided notes that the headers go out as they are, or not at all if
@@ -356,7 +383,7 @@ func (rq *Request) Finish(ctx context.Context, out Outcome) error {
 	if failed || rq.m.cfg.Discard(out) {
 		return s.finishDiscarding(ctx)
 	}
-	return s.finish(ctx)
+	return cmp.Or(s.finish(ctx), rq.lostBehind(out))
 }
 
 // end begins the end of the request, and returns the session that it has used.

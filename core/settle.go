@@ -27,7 +27,7 @@ func (s *Session) settle(ctx context.Context) error {
 	s.mu.Lock()
 	s.dirty, s.content.unborn = true, true
 	s.mu.Unlock()
-	if err := s.Release(ctx); err != nil {
+	if err := s.finish(ctx); err != nil {
 		return err
 	}
 	rq := s.rq

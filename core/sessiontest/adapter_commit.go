@@ -158,6 +158,7 @@ func commitFailureActs() []act {
 		{name: "M12/no reply of changes that cannot be stored", run: changesCannotBeStored},
 		{name: "M12/no reply while the store hangs", run: storeHangs},
 		{name: "M12/Save says that it failed", run: saveFails},
+		{name: "M12/no reply of what a Release has lost", run: releaseFails},
 	}
 }
 
@@ -222,4 +223,33 @@ func (st *stage) hasty(cfg *session.Config) {
 		cfg.StoreTimeout = 2 * time.Second
 	}
 	cfg.SaveTimeout = cfg.StoreTimeout
+}
+
+// releaseFails has handlers drop the error of a Release: in a defer, and before
+// they reply.
+func releaseFails(st *stage) {
+	sv := st.serve(Scenario{Routes: []Route{
+		{Method: "POST", Path: "/defer", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
+			defer func() { _ = s.Release(c.Context()) }()
+			st.try("Set", note.Set(s, "lost"))
+			return say(c, "well")
+		})},
+		{Method: "POST", Path: "/first", Handler: in(session.Exclusive, func(c Conversation, s *session.Session) error {
+			st.try("Set", note.Set(s, "lost"))
+			_ = s.Release(c.Context())
+			return say(c, "well")
+		})},
+	}}, st.hasty)
+	v := sv.returning("old")
+	sv.store.down(FailBefore)
+	for _, path := range []string{"/defer", "/first"} {
+		for _, v := range []*visitor{sv.visitor(), v} {
+			a := v.do("POST", path)
+			sv.wantStatus(a, http.StatusServiceUnavailable)
+			sv.wantNoID(a)
+		}
+	}
+	v.wantNote("old")
+	sv.store.up()
+	v.wantUsable()
 }
