@@ -263,7 +263,7 @@ func TestM23_OnStartRunsBeforeTheClientIsSent(t *testing.T) {
 }
 
 func TestM23_WhatCannotBeStoredIsNoRedirect(t *testing.T) {
-	g := newGuest(t, session.Config{SaveTimeout: 20 * time.Millisecond})
+	g := newGuest(t, session.Config{SaveTimeout: 100 * time.Millisecond})
 	g.sv.faults.Next(sessiontest.OpCreate, -1, down)
 	if a := g.do("GET", "/", session.Exclusive, nothing); a.status != 503 || a.Get("Location") != "" {
 		t.Errorf("got %d", a.status)

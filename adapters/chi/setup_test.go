@@ -52,7 +52,7 @@ func newSite(t testing.TB, outside, inside middlewares, handler http.HandlerFunc
 func newManager(t testing.TB, store session.Store, id session.IDSource) *session.Manager {
 	t.Helper()
 	mgr, err := session.New(store, session.Config{
-		ID: id, SaveTimeout: 20 * time.Millisecond, ReapInterval: -1, Logger: slog.New(slog.DiscardHandler),
+		ID: id, SaveTimeout: 100 * time.Millisecond, ReapInterval: -1, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func newManager(t testing.TB, store session.Store, tweaks ...func(*session.Confi
 	cfg := session.Config{
 		ID:           session.Cookie{Insecure: true},
 		ReapInterval: -1,
-		SaveTimeout:  50 * time.Millisecond,
+		SaveTimeout:  100 * time.Millisecond,
 		Logger:       slog.New(slog.DiscardHandler),
 	}
 	for _, tweak := range tweaks {

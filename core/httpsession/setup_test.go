@@ -101,7 +101,7 @@ func newManager(t testing.TB, s session.Store, tweaks ...func(*session.Config)) 
 }
 
 // hasty makes saves give up soon.
-func hasty(cfg *session.Config) { cfg.SaveTimeout = 20 * time.Millisecond }
+func hasty(cfg *session.Config) { cfg.SaveTimeout = 100 * time.Millisecond }
 
 // fixture is a server with the middleware before one handler, and one client.
 type fixture struct {

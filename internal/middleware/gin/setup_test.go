@@ -55,7 +55,7 @@ func newManager(t testing.TB, store session.Store, cookie string) *session.Manag
 	t.Helper()
 	mgr, err := session.New(store, session.Config{
 		ID:           session.Cookie{Name: cookie, Insecure: true},
-		SaveTimeout:  50 * time.Millisecond, // or tests of a store that is down take long
+		SaveTimeout:  100 * time.Millisecond, // or tests of a store that is down take long
 		ReapInterval: -1,
 		Logger:       slog.New(slog.DiscardHandler),
 	})
