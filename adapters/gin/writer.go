@@ -197,7 +197,7 @@ func (w *writer) serve() {
 // put back, and the session is stored before.
 func again(c *gin.Context) {
 	w := writerIn(httpsession.WriterOf(c.Request), c)
-	if w == nil || c.Writer == gin.ResponseWriter(w) || !isEngines(c.Writer) {
+	if w == nil || c.Writer == gin.ResponseWriter(w) || reflect.TypeOf(c.Writer) != enginesWriter {
 		return
 	}
 	c.Writer = w
@@ -220,10 +220,8 @@ func writerIn(below *httpsession.Writer, c *gin.Context) *writer {
 	return nil
 }
 
-// isEngines reports whether w is a writer that the engine has made.
-func isEngines(w gin.ResponseWriter) bool {
-	return reflect.TypeOf(w) == reflect.TypeOf(new(gin.Context).Copy().Writer)
-}
+// enginesWriter is the type of the writers that engines make.
+var enginesWriter = reflect.TypeOf(new(gin.Context).Copy().Writer)
 
 // outcome tells httpsession of what it cannot see: a status that was recorded
 // and not written, and errors that a middleware further out may turn into a

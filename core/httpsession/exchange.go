@@ -59,16 +59,14 @@ func (s *scope) Value(key any) any {
 
 // WriterOf returns the Writer of the innermost Manager that serves the request,
 // or nil. It is for adapters.
-func WriterOf(r *http.Request) *Writer { return writerOf(r) }
+func WriterOf(r *http.Request) *Writer {
+	w, _ := r.Context().Value(scopeKey{}).(*Writer)
+	return w
+}
 
 // Outer returns the Writer of the next Manager further out that serves the
 // request, or nil. It is for adapters.
 func (w *Writer) Outer() *Writer {
 	outer, _ := w.scope.Context.Value(scopeKey{}).(*Writer)
 	return outer
-}
-
-func writerOf(r *http.Request) *Writer {
-	w, _ := r.Context().Value(scopeKey{}).(*Writer)
-	return w
 }

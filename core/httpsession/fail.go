@@ -16,7 +16,7 @@ import (
 // which is harmless. session.ErrRedirect is no failure, and never gets to an
 // ErrorHandler.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
-	if hw := writerOf(r); hw != nil && hw.fail != nil && !errors.Is(err, session.ErrRedirect) {
+	if hw := WriterOf(r); hw != nil && hw.fail != nil && !errors.Is(err, session.ErrRedirect) {
 		hw.fail(w, r, err)
 		return
 	}
@@ -60,7 +60,7 @@ func setRetryAfter(h http.Header, err error) {
 // answerWith lets an ErrorHandler answer, and the default if it writes nothing:
 // a client must not take silence, which is an empty 200, for success.
 func answerWith(handler func(http.ResponseWriter, *http.Request, error), w http.ResponseWriter, r *http.Request, err error) {
-	aw := &answerWriter{ResponseWriter: w, session: writerOf(r)}
+	aw := &answerWriter{ResponseWriter: w, session: WriterOf(r)}
 	setRetryAfter(w.Header(), err)
 	handler(aw, r, err)
 	if !aw.answered {
