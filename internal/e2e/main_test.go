@@ -113,7 +113,7 @@ func (s *shared) start() (err error) {
 	}
 	s.set = settings{
 		store:     wire.PostgreSQL,
-		processes: 4, clients: 64, cool: 60, long: 12,
+		processes: 4, clients: 32, cool: 60, long: 12,
 		lease: time.Second, hold: 2 * time.Millisecond, think: 60 * time.Millisecond,
 		service: service,
 	}

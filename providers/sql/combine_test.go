@@ -226,10 +226,15 @@ func TestBatch_GoneWithoutAWord(t *testing.T) {
 	db.exec(t, `CREATE FUNCTION `+db.schema+`.note() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN INSERT INTO `+db.schema+`.seen VALUES (`+settings+`, inet_client_addr() IS NOT NULL); RETURN NULL; END $$`)
 	db.exec(t, `CREATE TRIGGER note AFTER INSERT OR UPDATE ON `+db.table()+` FOR EACH ROW EXECUTE FUNCTION `+db.schema+`.note()`)
-	end := st.Crowd()
-	key := create(t, st, "0")
-	must(t, st.Save(limit(t, lease), key, newRecord("1"), acquire(t, st, key), session.Commit{}))
-	end()
+	inBatch := func(do func()) { // of one: the place that it gets is its own
+		defer st.Crowd()()
+		do()
+	}
+	var key session.StoreKey
+	var token session.Token
+	inBatch(func() { key = create(t, st, "0") })
+	inBatch(func() { token = acquire(t, st, key) })
+	inBatch(func() { must(t, st.Save(limit(t, lease), key, newRecord("1"), token, session.Commit{})) })
 	if tcp := query[bool](t, db, "SELECT bool_and(over_tcp) FROM "+db.schema+".seen"); !tcp {
 		t.Skip("the server is not reached by TCP, where the other end's death is no secret")
 	}

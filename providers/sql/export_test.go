@@ -37,6 +37,7 @@ func (st *Store) Crowd() (end func()) {
 		for _, b := range all {
 			b.mu.Lock()
 			b.running -= b.limit
+			b.extra = max(b.extra-b.limit, 0) // as each returns that took long
 			b.mu.Unlock()
 		}
 	}
