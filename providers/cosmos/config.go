@@ -192,7 +192,7 @@ func (cfg Config) checkNames() error {
 		return fmt.Errorf("OfferThroughput is %d: give 400 to 1000000 request units per second, or 0 for what the database has", cfg.OfferThroughput)
 	}
 	if cfg.Schema > SchemaVerify {
-		return fmt.Errorf("Schema is %d: use SchemaCreate or SchemaVerify", cfg.Schema)
+		return fmt.Errorf("%s is %d: use SchemaCreate or SchemaVerify", "Schema", cfg.Schema)
 	}
 	return nil
 }
