@@ -335,9 +335,7 @@ func TestM9_TheRobbedIsToldAtTheNextRenewal(t *testing.T) {
 		// The thief's lock is not touched by any of that.
 		wantErr(t, "Save", s.Save(r.ctx), session.ErrLockLost)
 		wantErr(t, "Release", s.Release(r.ctx), session.ErrLockLost)
-		if err := r.end(ok200); err != nil {
-			t.Error(err)
-		}
+		wantErr(t, "Finish", r.end(ok200), session.ErrLockLost)
 		if _, err := store.Acquire(t.Context(), qr.session().StoreKey(), session.NewToken(), time.Second); !errors.Is(err, session.ErrLocked) {
 			t.Errorf("the other holder's lock is gone: %v", err)
 		}
