@@ -37,11 +37,19 @@ func (s *Session) Release(ctx context.Context) error {
 		return err
 	}
 	defer s.mu.Unlock()
-	err := s.commitAndLetGo(ctx)
-	if err != nil {
-		s.rq.noteLost(err)
+	return s.commitAndLetGo(ctx)
+}
+
+// lostBehind returns why a Release has lost changes, if the reply would not let
+// the client know that something went wrong.
+func (s *Session) lostBehind(out Outcome) error {
+	if s == nil || out.isError() {
+		return nil
 	}
-	return err
+	if err := s.lost.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // hasChanges reports whether there is something that a release would store.
@@ -106,6 +114,10 @@ func (s *Session) commitAndLetGo(ctx context.Context) error {
 		state = lockReleased
 	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrTooManySessions):
 		state = lockHeld
+	}
+	if err != nil {
+		lost := err
+		s.lost.Store(&lost)
 	}
 	return err
 }

@@ -64,7 +64,6 @@ type Request struct {
 	session     *Session      // the last one acquired; nil if none
 	acquiring   bool          // an acquire is under way
 	acquired    chan struct{} // closed when it is over; made by who waits for that
-	lost        error         // why what the session was released with could not be stored; nil once it is acquired again
 	headersSent bool
 	failed      bool   // the reply is an error in place of the handler's: the end stores nothing more
 	ended       bool   // Finish has begun
@@ -171,7 +170,7 @@ func (rq *Request) endAcquire(s *Session) (ended bool) {
 		rq.acquired = nil
 	}
 	if s != nil && !rq.ended {
-		rq.session, rq.lost = s, nil
+		rq.session = s
 	}
 	return rq.ended
 }
@@ -309,7 +308,7 @@ func (rq *Request) beforeHeaders(out Outcome, commit func(*Session) error) error
 	}
 	discard := rq.m.cfg.Discard(out)
 	if s.lock() != nil { // released meanwhile: nothing is left to be stored
-		err = rq.lostBehind(out)
+		err = s.lostBehind(out)
 		rq.headersDecided(err)
 		return err
 	}
@@ -329,30 +328,12 @@ func (rq *Request) inHandOrSent(out Outcome) (*Session, error) {
 	if rq.session != nil && !rq.session.isReleased() {
 		return rq.session, nil
 	}
-	if rq.lost != nil && !out.isError() {
+	if err := rq.session.lostBehind(out); err != nil {
 		rq.failed = true
-		return nil, rq.lost
+		return nil, err
 	}
 	rq.headersSent = true
 	return nil, nil
-}
-
-// noteLost notes that changes were lost with a Release.
-func (rq *Request) noteLost(err error) {
-	rq.mu.Lock()
-	defer rq.mu.Unlock()
-	rq.lost = err
-}
-
-// lostBehind returns why changes were lost with a Release, if the reply would
-// not let the client know that something went wrong.
-func (rq *Request) lostBehind(out Outcome) error {
-	rq.mu.Lock()
-	defer rq.mu.Unlock()
-	if out.isError() {
-		return nil
-	}
-	return rq.lost
 }
 
 // headersDecided notes that the headers go out as they are, or not at all if
@@ -383,7 +364,7 @@ func (rq *Request) Finish(ctx context.Context, out Outcome) error {
 	if failed || rq.m.cfg.Discard(out) {
 		return s.finishDiscarding(ctx)
 	}
-	return cmp.Or(s.finish(ctx), rq.lostBehind(out))
+	return cmp.Or(s.finish(ctx), s.lostBehind(out))
 }
 
 // end begins the end of the request, and returns the session that it has used.

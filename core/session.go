@@ -23,6 +23,7 @@ type Session struct {
 	unborn   bool      // it is stored, and nothing was put into it since settle did that
 	started  time.Time // when it was acquired
 	released atomic.Bool
+	lost     atomic.Pointer[error] // why what it was released with could not be stored; nil if it was
 
 	mu      sync.Mutex // held during a save too; guards what follows
 	id      string
