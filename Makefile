@@ -86,15 +86,10 @@ lint: ## run the linters of .golangci.yml; Go builds them first, once, in minute
 	$(GOLANGCI_LINT) run $(FOLDERS:%=%/...)
 	$(ACTIONLINT) .github/workflows/*.yml
 
-# The packages whose tests take longest come first, and one more at a time than
-# there are processors, since these mostly wait.
-SLOW   := $(PREFIX)/internal/e2e $(PREFIX)/providers/cosmos $(PREFIX)/core
-TESTED  = $(SLOW) $(filter-out $(SLOW) $(RULES) $(BROWSER),$(MODULES))
-
 race: ## run all other tests under the race detector, with real servers
 	$(call step,tests under the race detector)
 	@$(SERVERS)
-	CGO_ENABLED=1 bin/servers $(SERVED) -- go test -race -count=1 -shuffle=on -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) $(TESTED:%=%/...)
+	CGO_ENABLED=1 bin/servers $(SERVED) -- go test -race -count=1 -shuffle=on $(patsubst %,%/...,$(filter-out $(RULES) $(BROWSER),$(MODULES)))
 
 # With -v, because go test keeps to itself that it has skipped a test.
 browser: ## try the examples in a Chromium, which root on Debian gets installed
